@@ -1,0 +1,1 @@
+"""Measured times: loading, fitting, and the tables a step time is made from."""

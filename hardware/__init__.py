@@ -1,0 +1,1 @@
+"""GPUs, hosts, drives and networks: data-sheet numbers with their sources."""

@@ -1,0 +1,1 @@
+"""Benchmarks on the real device: an island, torch and triton live here only."""

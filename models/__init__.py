@@ -1,0 +1,1 @@
+"""Transformer architectures: what they store per token and what they compute."""

@@ -1,0 +1,1 @@
+"""The answers: a folder per question, a file per answer."""

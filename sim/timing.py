@@ -1,0 +1,50 @@
+"""How long a step takes: the question. Answers are tables, built elsewhere."""
+
+from abc import ABC, abstractmethod
+from typing import NamedTuple
+
+FRACTION = 20
+"""Step times are integers in units of 2**-FRACTION ns, so that long spans round once."""
+
+
+class Chunk(NamedTuple):
+    """A piece of a prompt computed in one step."""
+
+    tokens: int
+    history: int
+    """Tokens of the same sequence whose KV is already there and is attended to."""
+
+
+class Work(NamedTuple):
+    """What one step computes, summed over the batch. One entry per attention class of the model."""
+
+    decodes: int
+    """Sequences that take one token each."""
+    contexts: tuple[int, ...]
+    """Per attention class: stored tokens that the decodes read in this step, their own included."""
+    growing: tuple[int, ...]
+    """Per attention class: by how much `contexts` grows with each further step of the same batch."""
+    chunks: tuple[Chunk, ...]
+    sampled: int
+    """Rows that go through the LM head: decodes, and chunks that end their prompt."""
+
+
+class Pace(NamedTuple):
+    """Durations of a run of equal steps: step k (from 0) takes first + k * growth."""
+
+    first: int
+    """In 2**-FRACTION ns."""
+    growth: int
+    """In 2**-FRACTION ns per step."""
+    steps: int
+    """How many steps this holds for: exactly what asking again at each of them would give."""
+    extrapolated: bool
+    """Some look-up left the measured grid."""
+
+
+class StepTime(ABC):
+    """The duration of a step on one replica. Pure: the same work, the same answer."""
+
+    @abstractmethod
+    def pace(self, work: Work) -> Pace:
+        """Duration of the next step and how it grows. Work with chunks holds for one step."""

@@ -1,0 +1,1 @@
+"""Requests: readers of public formats, generators, inspection."""
