@@ -24,4 +24,4 @@ class Layer:
     shares: int | None = None
     """Index of the layer whose K and V a `shared` layer reads."""
     scored: tuple[int, int] | None = None
-    """(QK width, PV width) per query head of a `latent` layer in prefill, where K and V are rebuilt."""
+    """(QK width, PV width) per query head of a `latent` layer in prefill, with K and V rebuilt."""

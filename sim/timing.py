@@ -21,9 +21,9 @@ class Work(NamedTuple):
     decodes: int
     """Sequences that take one token each."""
     contexts: tuple[int, ...]
-    """Per attention class: stored tokens that the decodes read in this step, their own included."""
+    """Per attention class: stored tokens the decodes read in this step, their own included."""
     growing: tuple[int, ...]
-    """Per attention class: by how much `contexts` grows with each further step of the same batch."""
+    """Per attention class: by how much `contexts` grows with each further step of this batch."""
     chunks: tuple[Chunk, ...]
     sampled: int
     """Rows that go through the LM head: decodes, and chunks that end their prompt."""

@@ -1,4 +1,4 @@
-"""Real traces and measurements that are not part of the package: tests that need them skip without."""
+"""Real traces and measurements outside the package: tests that need them skip without."""
 
 import os
 from pathlib import Path

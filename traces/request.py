@@ -1,4 +1,4 @@
-"""What a trace says of one request, and the question a workload answers. Progress is `sim`'s business."""
+"""What a trace says of one request, and the question a workload answers."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -59,6 +59,6 @@ class Workload(ABC):
         """Requests known beforehand, in order of arrival, streamed. A fresh iterator each call."""
 
     def next_turn(self, request: Request, finished: Ns) -> Request | None:
-        """What the end of `request` causes: the session's next turn, with its arrival. Or nothing."""
+        """What the end of `request` causes: the session's next turn, with its arrival, or None."""
         del request, finished
         return None

@@ -11,8 +11,8 @@ MS: Ns = 1_000_000
 SECOND: Ns = 1_000_000_000
 
 # fmt: off
-_TIME = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": MS, "s": SECOND, "min": 60 * SECOND, "h": 3600 * SECOND,
-         "d": 86_400 * SECOND}
+_TIME = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": MS, "s": SECOND, "min": 60 * SECOND,
+         "h": 3600 * SECOND, "d": 86_400 * SECOND}
 _SIZE = {"B": 1, "kB": 10**3, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12, "PB": 10**15,
          "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "TiB": 2**40, "PiB": 2**50}
 _FLOPS = {"FLOP/s": 1.0, "GFLOP/s": 1e9, "TFLOP/s": 1e12, "PFLOP/s": 1e15}
@@ -30,10 +30,9 @@ def _split(text: object, what: str, example: str) -> tuple[float, str]:
 def _scaled(text: object, table: dict[str, int], what: str, example: str) -> int:
     number, unit = _split(text, what, example)
     if unit not in table:
-        missing = "has no unit" if not unit else f"has the unit {unit!r}"
-        raise InputError(
-            f"{text!r} {missing}; a {what} needs one of {', '.join(table)}. Write it as {example!r}."
-        )
+        found = f"has the unit {unit!r}" if unit else "has no unit"
+        units = ", ".join(table)
+        raise InputError(f"{text!r} {found}; a {what} needs one of {units}: write {example!r}.")
     if number < 0:
         raise InputError(f"{text!r} is negative; a {what} is not.")
     return round(number * table[unit])
