@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
-class InputError(Exception):
+class InputError(ValueError):
     """Input that its author can mend: where it is, what was found, what is allowed."""
 
 

@@ -1,0 +1,1 @@
+"""Who leaves when memory runs out, and what becomes of its KV."""

@@ -1,0 +1,1 @@
+"""What the next step computes besides one token for every decoding sequence."""

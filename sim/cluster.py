@@ -1,0 +1,94 @@
+"""The replicas and what reaches them: the one process of arrivals, and the way of a request in."""
+
+from collections.abc import Generator
+from heapq import heappop, heappush
+
+from simpy import Environment, Event
+
+from kvsim.sim.clock import ARRIVAL, Alarm
+from kvsim.sim.engine import Engine
+from kvsim.sim.policy import Router
+from kvsim.sim.recorder import Recorder
+from kvsim.sim.sequence import Sequence
+from kvsim.traces.request import Request, Workload
+from kvsim.units import Ns
+
+
+class Cluster:
+    """Replicas behind a router."""
+
+    def __init__(
+        self,
+        env: Environment,
+        workload: Workload,
+        router: Router,
+        recorder: Recorder,
+        host_before: Ns = 0,
+    ) -> None:
+        self.env = env
+        self.workload = workload
+        self.router = router
+        self.recorder = recorder
+        self.host_before = host_before
+        """Tokenisation and HTTP before a request reaches a replica."""
+        self.engines: list[Engine] = []
+        self._known = workload.arrivals()
+        self._expected: list[tuple[Ns, int, Request]] = []
+        """Heap of the next request known beforehand and of turns caused by finished ones."""
+        self._alarm: Alarm | None = None
+        self._at: Ns = 0
+        self._idle: Event | None = None
+        self.process = env.process(self.run())
+
+    def run(self) -> Generator[Event, None, None]:
+        """Let requests arrive in order of time, then id."""
+        env, expected = self.env, self._expected
+        known = self._expect_known()
+        while True:
+            if not expected:
+                self._idle = Event(env)
+                yield self._idle
+                continue
+            at = expected[0][0] + self.host_before
+            if at > env.now:
+                self._at, self._alarm = at, Alarm(env, at, ARRIVAL)
+                yield self._alarm
+                self._alarm = None
+                continue  # an earlier turn may have been caused meanwhile
+            request = heappop(expected)[2]
+            if request is known:
+                known = self._expect_known()
+            self.deliver(request)
+
+    def deliver(self, request: Request) -> None:
+        """`request` reaches the cluster and is sent to a replica."""
+        now = self.env.now
+        self.recorder.arrived += 1
+        sequence = Sequence(request, now)
+        engine = self.engines[self.router.route(sequence, self.engines, now)]
+        reason = engine.refusal(sequence)
+        if reason is None:
+            engine.arrive(sequence)
+        else:
+            self.recorder.rejected(sequence, engine.index, reason)
+            self.follow(sequence, now)
+
+    def follow(self, sequence: Sequence, now: Ns) -> None:
+        """`sequence` is over: its session's next turn will arrive."""
+        turn = self.workload.next_turn(sequence.request, now)
+        if turn is None:
+            return
+        heappush(self._expected, (turn.arrival, turn.id, turn))
+        at = max(now, turn.arrival + self.host_before)
+        if self._idle is not None:
+            Alarm(self.env, at, ARRIVAL).callbacks = self._idle.callbacks
+            self._idle.callbacks = []
+            self._idle = None
+        elif self._alarm is not None and at < self._at:
+            self._at, self._alarm = at, self._alarm.moved(at, ARRIVAL)
+
+    def _expect_known(self) -> Request | None:
+        request = next(self._known, None)
+        if request is not None:
+            heappush(self._expected, (request.arrival, request.id, request))
+        return request

@@ -1,0 +1,330 @@
+"""One replica: plan, reserve, span, commit. Forever.
+
+A span is a run of steps with the same batch. Its boundaries are known beforehand, so it is one
+event, and ends early only when something arrives. Taking it step by step gives the same instants
+to the nanosecond; `step_by_step` does so, and is the oracle of the tests.
+"""
+
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import NamedTuple
+
+from simpy import Environment, Event
+
+from kvsim.sim.batch import DecodeBatch
+from kvsim.sim.clock import FINISH, PLAN, Alarm
+from kvsim.sim.memory import KVMemory
+from kvsim.sim.policy import Preemption, Scheduler, SequenceView
+from kvsim.sim.recorder import Recorder
+from kvsim.sim.sequence import Sequence
+from kvsim.sim.timing import FRACTION, Chunk, Pace, StepTime, Work
+from kvsim.units import Ns
+
+ONE_NS = 1 << FRACTION
+
+
+class Span(NamedTuple):
+    """Steps with one batch. Instants are exact, in 2**-FRACTION ns."""
+
+    start: int
+    pace: Pace
+    work: Work
+    steps: int
+
+    def boundary(self, steps: int) -> int:
+        """The instant after `steps` of its steps."""
+        first, growth = self.pace.first, self.pace.growth
+        return self.start + steps * first + steps * (steps - 1) // 2 * growth
+
+    def begun(self, now: Ns) -> int:
+        """Steps that have begun before `now`: the first boundary at or after `now` ends them."""
+        low, high = 0, self.steps
+        while low < high:
+            middle = (low + high) // 2
+            if self.boundary(middle) >> FRACTION < now:
+                low = middle + 1
+            else:
+                high = middle
+        return low
+
+
+class Engine:
+    """A replica of the model with its queue, its batch and its memory."""
+
+    def __init__(
+        self,
+        env: Environment,
+        index: int,
+        memory: KVMemory,
+        timing: StepTime,
+        scheduler: Scheduler,
+        preemption: Preemption,
+        recorder: Recorder,
+        sights: tuple[int | None, ...],
+        finished: Callable[[Sequence, Ns], None],
+        max_context: int | None = None,
+        step_by_step: bool = False,
+    ) -> None:
+        self.env = env
+        self.index = index
+        self.memory = memory
+        self.timing = timing
+        self.scheduler = scheduler
+        self.preemption = preemption
+        self.recorder = recorder
+        self.sights = sights
+        """Per attention class: index of the memory's window that limits it, None for none."""
+        self.on_finish = finished
+        self.max_context = max_context
+        self.step_by_step = step_by_step
+
+        self.waiting: deque[Sequence] = deque()
+        self.prefilling: list[Sequence] = []
+        self.batch = DecodeBatch(memory.block_tokens, memory.block_bytes, memory.windows)
+        self.preempting = False
+        self._running: dict[Sequence, None] = {}
+        self._chunks: list[tuple[Sequence, int]] = []
+        self._span: Span | None = None
+        self._steps = 0
+        """Steps of the span that will be taken: all of them, unless it has been cut."""
+        self._grown = 0
+        """Steps of the span whose blocks have been taken."""
+        self._clock = 0
+        """The last boundary, in 2**-FRACTION ns."""
+        self._alarm: Alarm | None = None
+        self._idle: Event | None = None
+        self.process = env.process(self.run())
+
+    # What the router and the scheduler may look at
+
+    @property
+    def decoding(self) -> int:
+        """Requests that take one token each in the next step."""
+        return self.batch.size
+
+    @property
+    def waiting_requests(self) -> int:
+        """Requests in the queue."""
+        return len(self.waiting)
+
+    @property
+    def running_requests(self) -> int:
+        """Requests that hold memory."""
+        return len(self._running)
+
+    def cached(self, sequence: SequenceView) -> int:
+        """Tokens of `sequence` that are here already."""
+        assert isinstance(sequence, Sequence)
+        self._catch_up()
+        return self.memory.cached(sequence)
+
+    def fits(self, sequence: SequenceView, tokens: int) -> bool:
+        """Whether a waiting request can be admitted with its first `tokens` stored."""
+        assert isinstance(sequence, Sequence)
+        return self.memory.fits(sequence, tokens)
+
+    # What happens to it
+
+    def refusal(self, sequence: Sequence) -> str | None:
+        """Why this replica can never serve `sequence`; None if it can."""
+        request = sequence.request
+        tokens = request.prompt_tokens + request.output_tokens
+        if self.max_context is not None and tokens > self.max_context:
+            return f"{tokens} tokens are more than max_model_len {self.max_context}"
+        wanted = self.memory.bytes(tokens - 1)
+        if wanted > self.memory.capacity:
+            return f"its KV of {wanted} bytes is more than the replica's {self.memory.capacity}"
+        return None
+
+    def arrive(self, sequence: Sequence) -> None:
+        """`sequence` joins the queue; the running span is cut if that can matter."""
+        self.waiting.append(sequence)
+        if self._span is None:
+            self._wake()
+        elif self.scheduler.awaits(self):
+            self._cut()
+
+    def run(self) -> Generator[Event, None, None]:
+        """Plan, wait for the plan's span to end, commit. Forever."""
+        env = self.env
+        while True:
+            self._plan()
+            if not self._chunks and not self.batch.size:
+                self._span = None
+                yield self._sleep()
+                self._clock = env.now << FRACTION
+                continue
+            span = self._begin()
+            yield self._until(span.boundary(span.steps) >> FRACTION, FINISH)
+            self._commit()
+            if env.peek() == env.now:
+                yield self._until(env.now, PLAN)
+
+    def remaining(self) -> list[Sequence]:
+        """Requests that are here and not finished, their counters brought up to date."""
+        self._catch_up()
+        for sequence in self._running:
+            if sequence._ends is not None:
+                self.batch.leave(sequence)
+        return [*self._running, *self.waiting]
+
+    # How it does it
+
+    def _plan(self) -> None:
+        """Make room for the next token of every decode, then carry out the scheduler's moves."""
+        self.preempting = False
+        self._chunks = []
+        self._grown = 0
+        batch, memory = self.batch, self.memory
+        if batch.size:
+            while batch.size and batch.demand(1) > memory.room:
+                self._preempt(self.preemption.victim(self._running))
+            memory.grow(batch.demand(1))
+            self._grown = 1
+        if self.waiting or self.prefilling:
+            for sequence, tokens in self.scheduler.plan(self):
+                assert isinstance(sequence, Sequence)
+                self._prefill(sequence, tokens)
+
+    def _prefill(self, sequence: Sequence, tokens: int) -> None:
+        memory, now = self.memory, self.env.now
+        if sequence not in self._running:
+            self._admit(sequence)
+        while not memory.extends(sequence, tokens):
+            victim = self.preemption.victim(self._running)
+            self._preempt(victim)
+            if victim is sequence:
+                return
+        memory.extend(sequence, tokens, now)
+        self._chunks.append((sequence, tokens))
+
+    def _admit(self, sequence: Sequence) -> None:
+        now = self.env.now
+        if self.waiting[0] is sequence:
+            self.waiting.popleft()
+        else:
+            self.waiting.remove(sequence)
+        self.memory.admit(sequence, now)
+        self._running[sequence] = None
+        self.prefilling.append(sequence)
+        if sequence.admitted is None:
+            sequence.admitted = now
+            sequence.hits = sequence.computed
+        if sequence.preempted is not None:
+            sequence.recomputed += max(0, sequence.lost - sequence.computed)
+            if sequence.first_token is None:
+                sequence.stalled += now - sequence.preempted
+            sequence.preempted = None
+
+    def _preempt(self, victim: SequenceView) -> None:
+        """`victim` gives its memory back and waits at the head of the queue to be recomputed."""
+        assert isinstance(victim, Sequence)
+        now = self.env.now
+        if victim in self.prefilling:
+            self.prefilling.remove(victim)
+            self._chunks = [chunk for chunk in self._chunks if chunk[0] is not victim]
+        else:
+            self.batch.leave(victim)
+        del self._running[victim]
+        self.memory.release(victim, now)
+        victim.lost, victim.computed = victim.computed, 0
+        victim.preempted = now
+        victim.preemptions += 1
+        self.waiting.appendleft(victim)
+        self.preempting = True
+
+    def _begin(self) -> Span:
+        """The span for the batch as it stands, as long as nothing known beforehand changes it."""
+        batch, memory = self.batch, self.memory
+        chunks = tuple(Chunk(tokens, sequence.computed) for sequence, tokens in self._chunks)
+        ending = sum(tokens == sequence.missing for sequence, tokens in self._chunks)
+        work = Work(
+            batch.size,
+            batch.contexts(self.sights),
+            batch.growing(self.sights),
+            chunks,
+            batch.size + ending,
+        )
+        pace = self.timing.pace(work)
+        steps = 1
+        if not (chunks or self.preempting or self.step_by_step):
+            steps = min(pace.steps, batch.horizon())
+            steps = batch.affordable(memory.room + batch.demand(1), steps)
+        self._span = span = Span(self._clock, pace, work, steps)
+        self._steps = steps
+        return span
+
+    def _commit(self) -> None:
+        """Book the steps of the span that were taken, and who is finished by them."""
+        span, steps, now, batch = self._span, self._steps, self.env.now, self.batch
+        assert span is not None
+        self._catch_up()
+        self.recorder.span(self, span, steps)
+        self._span = None
+        self._clock = span.boundary(steps)
+        done: list[Sequence] = []
+        if batch.size:
+            batch.advance(steps)
+            done = batch.finished()
+        for sequence, tokens in self._chunks:
+            sequence.computed += tokens
+            if not sequence.missing:
+                self._sample(sequence, done)
+        if len(done) > 1:
+            done.sort(key=lambda sequence: sequence.id)
+        for sequence in done:
+            del self._running[sequence]
+            self.memory.release(sequence, now)
+            self.recorder.finished(sequence, self.index, now)
+            self.on_finish(sequence, now)
+
+    def _sample(self, sequence: Sequence, done: list[Sequence]) -> None:
+        """`sequence` has its whole context computed and takes a token."""
+        self.prefilling.remove(sequence)
+        sequence.generated += 1
+        sequence.target += 1
+        sequence._remaining -= 1
+        if sequence.first_token is None:
+            sequence.first_token = self.env.now
+        if sequence._remaining:
+            self.batch.join(sequence)
+        else:
+            done.append(sequence)
+
+    def _catch_up(self) -> None:
+        """Take the memory that steps begun by now have taken; a span takes it late otherwise."""
+        span = self._span
+        if span is None:
+            return
+        begun = min(span.begun(self.env.now), self._steps)
+        if begun > self._grown:
+            batch = self.batch
+            self.memory.grow(batch.demand(begun) - batch.demand(self._grown))
+            self._grown = begun
+
+    def _cut(self) -> None:
+        """End the running span at its next boundary."""
+        span, now = self._span, self.env.now
+        assert span is not None
+        begun = span.begun(now)
+        if begun < self._steps:
+            self._steps = begun
+            at = span.boundary(begun) >> FRACTION
+            assert self._alarm is not None
+            self._alarm = self._alarm.moved(at, (FINISH if at > now else PLAN) + self.index)
+
+    def _sleep(self) -> Event:
+        """Until something arrives."""
+        self._alarm = None
+        self._idle = Event(self.env)
+        return self._idle
+
+    def _wake(self) -> None:
+        if self._idle is not None:
+            Alarm(self.env, self.env.now, PLAN + self.index).callbacks = self._idle.callbacks
+            self._idle.callbacks = []
+            self._idle = None
+
+    def _until(self, at: Ns, rank: int) -> Event:
+        self._alarm = Alarm(self.env, at, rank + self.index)
+        return self._alarm

@@ -1,0 +1,135 @@
+"""The KV memory of one replica: bytes leased to sequences, bytes kept for reuse, and room.
+
+Paged: a sequence takes whole blocks as it grows. Full blocks are published to the prefix tree as
+soon as they are scheduled, so that the next request in the same step can already share them.
+"""
+
+from kvsim.sim.batch import Windowed
+from kvsim.sim.policy import Eviction
+from kvsim.sim.prefix import PrefixTree
+from kvsim.sim.sequence import Sequence
+from kvsim.units import Ns
+
+
+class KVMemory:
+    """HBM for KV on one replica. Every method that takes memory makes room for it by eviction."""
+
+    def __init__(
+        self,
+        capacity: int,
+        block_tokens: int,
+        block_bytes: int,
+        eviction: Eviction,
+        windows: tuple[Windowed, ...] = (),
+        state_bytes: int = 0,
+        caching: bool = True,
+    ) -> None:
+        self.capacity = capacity
+        self.block_tokens = block_tokens
+        self.block_bytes = block_bytes
+        self.windows = windows
+        self.state_bytes = state_bytes
+        self.caching = caching
+        self.private = 0
+        """Bytes that sequences hold outside the prefix tree."""
+        self.tree = PrefixTree(block_tokens, block_bytes, eviction)
+
+    @property
+    def room(self) -> int:
+        """Bytes free, or freed on demand by eviction."""
+        return self.capacity - self.private - self.tree.locked
+
+    @property
+    def leased(self) -> int:
+        """Bytes that running sequences hold."""
+        return self.private + self.tree.locked
+
+    def bytes(self, tokens: int) -> int:
+        """What a sequence with `tokens` stored tokens takes by itself."""
+        block = self.block_tokens
+        total = self.state_bytes - tokens // -block * self.block_bytes
+        for window in self.windows:
+            total -= min(tokens, window.kept) // -block * window.block_bytes
+        return total
+
+    def cached(self, sequence: Sequence) -> int:
+        """Tokens of `sequence` that are here already; at least its last token is computed anew."""
+        if not self.caching:
+            return 0
+        labels, label_tokens = sequence.labels, sequence.request.block_tokens or self.block_tokens
+        return self.tree.match(labels, label_tokens, sequence.target - 1)[1]
+
+    def fits(self, sequence: Sequence, tokens: int) -> bool:
+        """Whether a waiting `sequence` can be admitted with `tokens` of it stored."""
+        wanted = self.bytes(tokens)
+        if self.caching:
+            label_tokens = sequence.request.block_tokens or self.block_tokens
+            leaf, hit = self.tree.match(sequence.labels, label_tokens, sequence.target - 1)
+            wanted += self.tree.unlocked_bytes(leaf, hit) - hit // self.block_tokens * self.block_bytes
+        return wanted <= self.room
+
+    def admit(self, sequence: Sequence, now: Ns) -> None:
+        """Lease to `sequence` what is cached of it; it starts behind that."""
+        tree = self.tree
+        leaf, hit = tree.root, 0
+        if self.caching:
+            label_tokens = sequence.request.block_tokens or self.block_tokens
+            leaf, hit = tree.match(sequence.labels, label_tokens, sequence.target - 1)
+            if hit < leaf.end:
+                leaf = tree.split(leaf, hit, label_tokens)
+            tree.lock(leaf, now)
+        sequence.leaf = leaf
+        sequence.computed = sequence.published = hit
+        self._claim(self.bytes(hit) - hit // self.block_tokens * self.block_bytes)
+
+    def extends(self, sequence: Sequence, tokens: int) -> bool:
+        """Whether `tokens` more of an admitted `sequence` can be stored."""
+        stored = sequence.computed
+        return self.bytes(stored + tokens) - self.bytes(stored) <= self.room
+
+    def extend(self, sequence: Sequence, tokens: int, now: Ns) -> None:
+        """Store `tokens` more of `sequence` and publish its full blocks."""
+        stored = sequence.computed
+        self._claim(self.bytes(stored + tokens) - self.bytes(stored))
+        self._publish(sequence, stored + tokens, now)
+
+    def grow(self, wanted: int) -> None:
+        """Take `wanted` bytes for blocks of the decode batch."""
+        self._claim(wanted)
+
+    def release(self, sequence: Sequence, now: Ns) -> None:
+        """`sequence` leaves: its full blocks stay for reuse until they are evicted, the rest is free."""
+        assert sequence.leaf is not None
+        self._publish(sequence, sequence.computed, now)
+        self.private -= self.bytes(sequence.computed)
+        self.private += sequence.published // self.block_tokens * self.block_bytes
+        if self.caching:
+            self.tree.unlock(sequence.leaf, now)
+        sequence.leaf = None
+        sequence.published = 0
+
+    def check(self) -> None:
+        """Nothing is made, lost or overdrawn."""
+        self.tree.check()
+        assert self.private >= 0
+        assert self.private + self.tree.bytes <= self.capacity
+
+    def _claim(self, wanted: int) -> None:
+        self.private += wanted
+        excess = self.private + self.tree.bytes - self.capacity
+        if excess > 0:
+            self.tree.evict(excess)
+            assert self.private + self.tree.bytes <= self.capacity
+
+    def _publish(self, sequence: Sequence, tokens: int, now: Ns) -> None:
+        """Hand the full blocks of the first `tokens` to the tree, if it does not have them."""
+        leaf = sequence.leaf
+        assert leaf is not None
+        tokens -= tokens % self.block_tokens
+        if not self.caching or tokens <= sequence.published or leaf.end != sequence.published:
+            return
+        label_tokens = sequence.request.block_tokens or self.block_tokens
+        leaf = self.tree.insert(leaf, sequence.labels, label_tokens, tokens, now)
+        self.private -= (leaf.end - sequence.published) // self.block_tokens * self.block_bytes
+        sequence.leaf = leaf
+        sequence.published = leaf.end

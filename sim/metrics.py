@@ -1,0 +1,231 @@
+"""Numbers from facts: pure functions from the recorder's columns to what a user would have measured."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kvsim.sim.recorder import NEVER, REQUEST_COLUMNS, SPAN_COLUMNS, Recorder
+from kvsim.sim.timing import FRACTION
+from kvsim.units import SECOND, Ns
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Ints = NDArray[np.int64]
+    Floats = NDArray[np.float64]
+    Bools = NDArray[np.bool_]
+
+QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Service-level objectives; None is met by everything."""
+
+    ttft: Ns | None = None
+    tpot: Ns | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The recorder's columns as arrays, by name."""
+
+    requests: "dict[str, Ints]"
+    spans: "dict[str, Ints]"
+    status: "NDArray[np.str_]"
+    gaps: "Ints"
+
+    @classmethod
+    def of(cls, recorder: Recorder) -> "Facts":
+        """What `recorder` has heard, requests in order of id, spans in order of their end."""
+        rows = np.frombuffer(recorder.requests, dtype=np.int64) if recorder.requests else _NONE
+        rows = rows.reshape(-1, len(REQUEST_COLUMNS))
+        order = np.argsort(rows[:, 0], kind="stable")
+        spans = np.frombuffer(recorder.spans, dtype=np.int64) if recorder.spans else _NONE
+        spans = spans.reshape(-1, len(SPAN_COLUMNS))
+        return cls(
+            requests={name: rows[order, i] for i, name in enumerate(REQUEST_COLUMNS)},
+            spans={name: spans[:, i] for i, name in enumerate(SPAN_COLUMNS)},
+            status=np.array(recorder.statuses, dtype=np.str_)[order],
+            gaps=np.array(recorder.gaps, dtype=np.int64),
+        )
+
+    def within(self, start: Ns, end: Ns | None) -> "Facts":
+        """Requests that arrived, and spans that ended, in [start, end): warm-up is cut here."""
+        if start == 0 and end is None:
+            return self
+        last = np.iinfo(np.int64).max if end is None else end
+        arrived = (self.requests["arrival"] >= start) & (self.requests["arrival"] < last)
+        ended = (self.spans["end"] > start) & (self.spans["end"] <= last)
+        return Facts(
+            requests={name: column[arrived] for name, column in self.requests.items()},
+            spans={name: column[ended] for name, column in self.spans.items()},
+            status=self.status[arrived],
+            gaps=self.gaps,
+        )
+
+
+_NONE = np.empty(0, dtype=np.int64)
+
+
+def distribution(values: "Floats", weights: "Floats | None" = None) -> dict[str, float | None]:
+    """Mean, quantiles and maximum; quantiles are the smallest value with at least that share below."""
+    if not len(values):
+        return dict.fromkeys(("mean", *QUANTILES, "max"))
+    order = np.argsort(values, kind="stable")
+    values = values[order]
+    weights = np.ones(len(values)) if weights is None else weights[order]
+    share = np.cumsum(weights)
+    total = share[-1]
+    found: dict[str, float | None] = {"mean": float((values * weights).sum() / total)}
+    for name, level in QUANTILES.items():
+        found[name] = float(values[min(np.searchsorted(share, level * total), len(values) - 1)])
+    found["max"] = float(values[-1])
+    return found
+
+
+def latencies(facts: Facts) -> dict[str, dict[str, float | None]]:
+    """TTFT, TPOT, ITL, end-to-end and queueing time, in seconds."""
+    requests = facts.requests
+    done = facts.status == "finished"
+    started = requests["first_token"] != NEVER
+    admitted = requests["admitted"] != NEVER
+    steps, weights = token_intervals(facts)
+    return {
+        "ttft_s": distribution(ttft(requests)[started] / SECOND),
+        "tpot_s": distribution(tpot(requests)[done & (requests["output_tokens"] > 1)] / SECOND),
+        "itl_s": distribution(steps / SECOND, weights),
+        "e2e_s": distribution((requests["finish"] - requests["arrival"])[done] / SECOND),
+        "queue_s": distribution(requests["queue"][admitted] / SECOND),
+    }
+
+
+def ttft(requests: "dict[str, Ints]") -> "Ints":
+    """First token minus arrival in ns; meaningless where there is no first token."""
+    return requests["first_token"] - requests["arrival"]
+
+
+def tpot(requests: "dict[str, Ints]") -> "Floats":
+    """(Last minus first token) / (output - 1) in ns; 0 for one token, which counts as met."""
+    duration = requests["finish"] - requests["first_token"]
+    return duration / np.maximum(requests["output_tokens"] - 1, 1)
+
+
+def token_intervals(facts: Facts) -> "tuple[Floats, Floats]":
+    """Every time between two tokens of a sequence, in ns, and how many tokens had it."""
+    spans = facts.spans
+    decoding = spans["decodes"] > 0
+    steps = spans["steps"][decoding]
+    index = np.arange(steps.sum()) - np.repeat(np.cumsum(steps) - steps, steps)
+    first, growth = (np.repeat(spans[name][decoding], steps) for name in ("first", "growth"))
+    times = (first + growth * index) / (1 << FRACTION)
+    weights = np.repeat(spans["decodes"][decoding], steps).astype(np.float64)
+    return np.append(times, facts.gaps), np.append(weights, np.ones(len(facts.gaps)))
+
+
+def breakdown(facts: Facts) -> dict[str, float | None]:
+    """Mean parts of TTFT in seconds; they are disjoint and add up to its mean."""
+    started = facts.requests["first_token"] != NEVER
+    if not started.any():
+        return dict.fromkeys(("queue", "load", "prefill", "transfer", "other"))
+    parts = {name: column[started] for name, column in ttft_parts(facts.requests).items()}
+    return {name: float(column.mean()) / SECOND for name, column in parts.items()}
+
+
+def ttft_parts(requests: "dict[str, Ints]") -> "dict[str, Ints]":
+    """Per request, in ns: waiting, parked for KV, in steps, handed over, and everything else."""
+    zero = np.zeros_like(requests["queue"])
+    prefill = ttft(requests) - requests["queue"] - requests["other"]
+    return {
+        "queue": requests["queue"],
+        "load": zero,
+        "prefill": prefill,
+        "transfer": zero,
+        "other": requests["other"],
+    }
+
+
+def attainment(facts: Facts, targets: Targets, now: Ns) -> "tuple[Bools, Bools]":
+    """Per arrived request: TTFT met, TPOT met. Rejected, or unfinished and late, is a miss.
+
+    Unfinished and not yet late counts as met so far.
+    """
+    requests = facts.requests
+    rejected = facts.status == "rejected"
+    done = facts.status == "finished"
+    started = requests["first_token"] != NEVER
+    waited = np.where(started, ttft(requests), now - requests["arrival"])
+    in_time = ~rejected & (np.ones_like(done) if targets.ttft is None else waited <= targets.ttft)
+    since = np.where(done, requests["finish"], now) - requests["first_token"]
+    tokens = np.where(done, requests["output_tokens"], requests["generated"]) - 1
+    pace_kept = since <= (targets.tpot or 0) * np.maximum(tokens, 0)
+    steady = ~rejected
+    if targets.tpot is not None:
+        steady &= ~started | (done & (tokens <= 0)) | pace_kept
+    return in_time, steady
+
+
+def summarize(facts: Facts, targets: Targets, start: Ns, end: Ns | None, now: Ns) -> dict[str, Any]:
+    """Everything in `summary.json` that follows from facts alone."""
+    facts = facts.within(start, end)
+    requests, spans = facts.requests, facts.spans
+    done = facts.status == "finished"
+    duration = _duration(facts, start, end) / SECOND
+    in_time, steady = attainment(facts, targets, now)
+    good = int((in_time & steady & done).sum())
+    arrived = len(done)
+    prompt = int(requests["prompt_tokens"][requests["admitted"] != NEVER].sum())
+    hits = int(requests["hit_hbm"].sum())
+
+    def per_second(amount: float) -> float | None:
+        return amount / duration if duration else None
+
+    def share(met: "Bools") -> float | None:
+        return float(met.mean()) if arrived else None
+
+    return {
+        "requests": {
+            "arrived": arrived,
+            "finished": int(done.sum()),
+            "rejected": int((facts.status == "rejected").sum()),
+        },
+        "duration_s": duration,
+        "throughput": {
+            "requests_per_s": per_second(int(done.sum())),
+            "input_tokens_per_s": per_second(int(requests["prompt_tokens"][done].sum())),
+            "output_tokens_per_s": per_second(int(requests["output_tokens"][done].sum())),
+        },
+        **latencies(facts),
+        "ttft_breakdown_s": breakdown(facts),
+        "slo": {
+            "attainment": share(in_time & steady),
+            "goodput_rps": per_second(good),
+            "ttft_attainment": share(in_time),
+            "tpot_attainment": share(steady),
+        },
+        "cache": {
+            "prompt_tokens": prompt,
+            "hit_tokens": hits,
+            "hit_rate": hits / prompt if prompt else None,
+            "by_tier": {"hbm": hits, "dram": 0, "ssd": 0, "remote": 0},
+        },
+        "preemptions": int(requests["preemptions"].sum()),
+        "recomputed_tokens": int(requests["recomputed"].sum()),
+        "extrapolated_fraction": _share(spans["steps"], spans["extrapolated"]),
+    }
+
+
+def _duration(facts: Facts, start: Ns, end: Ns | None) -> Ns:
+    """The measured interval: as asked, else from the first arrival to the last finish."""
+    requests = facts.requests
+    if not len(requests["id"]):
+        return 0
+    first = start if start else int(requests["arrival"].min())
+    last = end if end is not None else int(requests["finish"].max())
+    return max(0, last - first)
+
+
+def _share(weights: "Ints", flags: "Ints") -> float | None:
+    total = int(weights.sum())
+    return float((weights * flags).sum() / total) if total else None

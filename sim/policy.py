@@ -1,0 +1,156 @@
+"""The questions that the machine asks. `policies/` answers them; nothing else decides anything."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Reversible
+from collections.abc import Sequence as Ordered
+from typing import NamedTuple, Protocol
+
+from kvsim.sim.registry import Registry
+from kvsim.units import Ns
+
+
+class SegmentView(Protocol):
+    """What an eviction policy may know of a segment: its place and its use. Identity is its key."""
+
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def depth(self) -> int: ...
+    @property
+    def reuses(self) -> int: ...
+
+
+class Eviction(ABC):
+    """Which segment leaves a full tier. One instance per tier; keeps order, not sizes."""
+
+    @abstractmethod
+    def touched(self, segment: SegmentView, now: Ns) -> None:
+        """`segment` was inserted or hit."""
+
+    @abstractmethod
+    def removed(self, segment: SegmentView) -> None:
+        """`segment` is gone from the tier, whoever decided it. Forget it."""
+
+    @abstractmethod
+    def victim(self, evictable: Callable[..., bool]) -> SegmentView | None:
+        """The next to go among those `evictable`. Changes nothing. None: nothing may go."""
+
+    def locked(self, segment: SegmentView) -> None: ...
+    def released(self, segment: SegmentView, now: Ns) -> None: ...
+    def split(self, segment: SegmentView, head: SegmentView) -> None: ...
+
+
+class SequenceView(Protocol):
+    """What a policy may know of a request: its past. How long it will go on is not here."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def prompt_tokens(self) -> int: ...
+    @property
+    def ready(self) -> Ns: ...
+    @property
+    def computed(self) -> int: ...
+    @property
+    def missing(self) -> int: ...
+
+
+class ReplicaView(Protocol):
+    """What a router may know of a replica at this instant."""
+
+    @property
+    def index(self) -> int: ...
+    @property
+    def waiting_requests(self) -> int: ...
+    @property
+    def running_requests(self) -> int: ...
+
+    def cached(self, sequence: SequenceView) -> int:
+        """Tokens of its prompt that the replica holds."""
+        ...
+
+
+class EngineView(Protocol):
+    """What a scheduler may know of its replica at a boundary. True again after each of its moves."""
+
+    @property
+    def waiting(self) -> Ordered[SequenceView]:
+        """Requests not admitted, or preempted; the head is next."""
+        ...
+
+    @property
+    def prefilling(self) -> Ordered[SequenceView]:
+        """Admitted requests whose prompt is not yet computed, in order of admission."""
+        ...
+
+    @property
+    def decoding(self) -> int:
+        """Requests that take one token each in the next step."""
+        ...
+
+    @property
+    def running_requests(self) -> int:
+        """Requests that hold memory."""
+        ...
+
+    @property
+    def preempting(self) -> bool:
+        """Memory ran out at this boundary and somebody had to leave."""
+        ...
+
+    def cached(self, sequence: SequenceView) -> int:
+        """Tokens of a waiting request that are here already."""
+        ...
+
+    def fits(self, sequence: SequenceView, tokens: int) -> bool:
+        """Whether a waiting request can be admitted with its first `tokens` stored."""
+        ...
+
+
+class Router(ABC):
+    """Which replica serves a request. One instance for the cluster."""
+
+    @abstractmethod
+    def route(self, sequence: SequenceView, replicas: Ordered[ReplicaView], now: Ns) -> int:
+        """Index of the replica for `sequence`, which has just arrived."""
+
+
+class Prefill(NamedTuple):
+    """A scheduler's move: compute `tokens` more of a prompt in the next step; admits it if waiting."""
+
+    sequence: SequenceView
+    tokens: int
+
+
+class Scheduler(ABC):
+    """What the next step computes besides one token for every decoding sequence."""
+
+    @abstractmethod
+    def plan(self, view: EngineView) -> Iterator[Prefill]:
+        """Moves for the next step. Each is carried out before the next is asked for.
+
+        Called at every boundary with somebody waiting or a prompt begun. Draws no random numbers
+        and keeps no memory of the call: asked again without a change in between, it says the same.
+        """
+
+    def awaits(self, view: EngineView) -> bool:
+        """Whether a request that has just joined `view.waiting` can change the plan at once.
+
+        False lets the running span go on to its end. Must be true where in doubt.
+        """
+        del view
+        return True
+
+
+class Preemption(ABC):
+    """Who leaves when the running sequences have outgrown memory, and what becomes of its KV."""
+
+    @abstractmethod
+    def victim(self, running: Reversible[SequenceView]) -> SequenceView:
+        """One of `running`, given in order of admission."""
+
+
+eviction = Registry[Eviction]("eviction")
+router = Registry[Router]("router")
+scheduler = Registry[Scheduler]("scheduler")
+preemption = Registry[Preemption]("preemption")

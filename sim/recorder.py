@@ -1,0 +1,118 @@
+"""Facts, once: what happened to each request and in each span. Nobody reads them during a run.
+
+Facts are kept as flat integer columns, so that a million requests stay small.
+"""
+
+from array import array
+from typing import TYPE_CHECKING
+
+from kvsim.sim.timing import FRACTION
+from kvsim.units import Ns
+
+if TYPE_CHECKING:
+    from kvsim.sim.engine import Engine, Span
+    from kvsim.sim.sequence import Sequence
+
+NEVER = -(1 << 62)
+"""Stands for "has not happened" in an integer column; null outside."""
+
+REQUEST_COLUMNS = (
+    "id", "session", "turn", "replica_prefill", "replica_decode", "prompt_tokens",
+    "output_tokens", "generated", "arrival", "admitted", "first_token", "finish", "hit_hbm",
+    "preemptions", "recomputed", "queue", "other",
+)  # fmt: skip
+SPAN_COLUMNS = (
+    "replica", "start", "end", "steps", "decodes", "chunk_tokens", "context", "running", "waiting",
+    "kv_leased", "kv_cached", "first", "growth", "extrapolated", "flops", "bytes",
+)  # fmt: skip
+
+
+class Recorder:
+    """Listens to the machine."""
+
+    def __init__(self) -> None:
+        self.requests = array("q")
+        self.spans = array("q")
+        self.clients: list[str] = []
+        self.kinds: list[str] = []
+        self.statuses: list[str] = []
+        self.reasons: dict[int, str] = {}
+        """Why a request was rejected, by its row."""
+        self.gaps: list[Ns] = []
+        """Time between two tokens of a sequence that was preempted between them."""
+        self.arrived = 0
+        self.finished_count = 0
+        self.rejected_count = 0
+
+    def finished(self, sequence: "Sequence", replica: int, now: Ns) -> None:
+        """`sequence` took its last token."""
+        self.finished_count += 1
+        self._request(sequence, replica, now, "finished")
+
+    def rejected(self, sequence: "Sequence", replica: int, reason: str) -> None:
+        """`sequence` can never be served."""
+        self.rejected_count += 1
+        self.reasons[len(self.statuses)] = reason
+        self._request(sequence, replica, NEVER, "rejected")
+
+    def unfinished(self, sequence: "Sequence", replica: int) -> None:
+        """The run ended before `sequence` did."""
+        status = "waiting" if sequence.leaf is None else "running"
+        self._request(sequence, replica, NEVER, status)
+
+    def span(self, engine: "Engine", span: "Span", steps: int) -> None:
+        """`engine` has taken `steps` steps of `span`."""
+        work, pace = span.work, span.pace
+        memory, timing = engine.memory, engine.timing
+        flops, more_flops = timing.flops(work)
+        moved, more_moved = timing.bytes_moved(work)
+        pairs = steps * (steps - 1) // 2
+        self.spans.extend(
+            (
+                engine.index,
+                span.start >> FRACTION,
+                span.boundary(steps) >> FRACTION,
+                steps,
+                work.decodes,
+                sum(chunk.tokens for chunk in work.chunks),
+                work.contexts[0] if work.contexts else 0,
+                engine.running_requests,
+                len(engine.waiting),
+                memory.private + memory.tree.locked,
+                memory.tree.bytes - memory.tree.locked,
+                pace.first,
+                pace.growth,
+                pace.extrapolated,
+                int(flops * steps + more_flops * pairs),
+                int(moved * steps + more_moved * pairs),
+            )
+        )
+
+    def _request(self, sequence: "Sequence", replica: int, finish: Ns, status: str) -> None:
+        request = sequence.request
+        admitted = NEVER if sequence.admitted is None else sequence.admitted
+        first_token = NEVER if sequence.first_token is None else sequence.first_token
+        self.requests.extend(
+            (
+                request.id,
+                NEVER if request.session is None else request.session,
+                request.turn,
+                replica,
+                replica,
+                request.prompt_tokens,
+                request.output_tokens,
+                sequence.generated,
+                request.arrival,
+                admitted,
+                first_token,
+                finish,
+                sequence.hits or 0,
+                sequence.preemptions,
+                sequence.recomputed,
+                NEVER if admitted == NEVER else admitted - sequence.ready,
+                sequence.stalled + sequence.ready - request.arrival,
+            )
+        )
+        self.clients.append(request.client)
+        self.kinds.append(request.kind)
+        self.statuses.append(status)

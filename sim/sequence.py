@@ -1,0 +1,83 @@
+"""The progress of one request through the machine. Mutable; what the trace says is in `Request`."""
+
+from kvsim.sim.prefix import Segment
+from kvsim.traces.request import Request, Runs
+from kvsim.units import Ns
+
+UNLABELLED = 1 << 24
+"""Block labels kept free for each request's own tokens that no trace names; ids below zero."""
+
+
+class Sequence:
+    """A request being served. Policies see it through `SequenceView`, without its output length."""
+
+    __slots__ = (
+        "_ends",
+        "_joined",
+        "_remaining",
+        "admitted",
+        "computed",
+        "first_token",
+        "generated",
+        "hits",
+        "id",
+        "leaf",
+        "lost",
+        "preempted",
+        "preemptions",
+        "published",
+        "ready",
+        "recomputed",
+        "request",
+        "stalled",
+        "target",
+    )
+
+    def __init__(self, request: Request, ready: Ns) -> None:
+        self.request = request
+        self.id = request.id
+        self.ready = ready
+        """When it entered a replica's queue: arrival, plus the host's work before."""
+        self.target = request.prompt_tokens
+        """Tokens whose KV must be there before the next token can be sampled."""
+        self.computed = 0
+        """Tokens whose KV is there; kept current by the batch while decoding only on leaving."""
+        self.generated = 0
+        self._remaining = request.output_tokens
+        """Tokens still to come: the future, hidden from policies."""
+        self._ends: int | None = None
+        """The batch step after which it is finished; None outside the decode batch."""
+        self._joined = 0
+        self.leaf: Segment | None = None
+        """The deepest segment of the prefix tree it holds."""
+        self.published = 0
+        """Tokens it reads out of the prefix tree; the rest it holds privately."""
+        self.hits: int | None = None
+        """Tokens found in the cache at first admission; None before."""
+        self.admitted: Ns | None = None
+        self.first_token: Ns | None = None
+        self.preempted: Ns | None = None
+        """Since when it has been waiting to come back; None unless preempted."""
+        self.preemptions = 0
+        self.lost = 0
+        """Tokens whose KV was there when it was preempted."""
+        self.recomputed = 0
+        """Tokens whose KV was computed again because memory had run out."""
+        self.stalled: Ns = 0
+        """Time lost to preemption before the first token."""
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of the prompt."""
+        return self.request.prompt_tokens
+
+    @property
+    def labels(self) -> Runs:
+        """Names for all its tokens: the trace's, then names nobody else uses."""
+        request = self.request
+        return (*request.blocks, -(self.id + 1) * UNLABELLED, UNLABELLED)
+
+    @property
+    def missing(self) -> int:
+        """Tokens to compute before the next one can be sampled."""
+        return self.target - self.computed

@@ -1,0 +1,74 @@
+"""One run from the first arrival to the last token, and the checks that hold whatever the policy."""
+
+import time
+from collections.abc import Callable
+
+from simpy import Environment
+from simpy.core import EmptySchedule
+
+from kvsim.sim.cluster import Cluster
+from kvsim.sim.recorder import Recorder
+from kvsim.units import Ns
+
+EVENTS_PER_LOOK = 4096
+"""Events between two looks at the wall clock: some 20 ms."""
+
+
+class PhysicsError(AssertionError):
+    """The machine broke a law of conservation: a bug in kvsim or in a policy, never in the input."""
+
+
+class Simulation:
+    """A machine that has been built and can be run once."""
+
+    def __init__(self, env: Environment, cluster: Cluster, recorder: Recorder) -> None:
+        self.env = env
+        self.cluster = cluster
+        self.recorder = recorder
+        self.events = 0
+        self.wall_s = 0.0
+        self.partial: str | None = None
+        """Why the run was cut short; None for a whole one."""
+
+    def run(
+        self,
+        horizon: Ns | None = None,
+        max_wall: float | None = None,
+        look: Callable[[Ns, Recorder], bool] | None = None,
+    ) -> None:
+        """Run until nothing is left to happen, or to `horizon`.
+
+        `look` is called now and then with the simulated time; if it returns True, or after
+        `max_wall` seconds, the run stops and is marked partial.
+        """
+        step, env = self.env.step, self.env
+        started = time.perf_counter()
+        try:
+            while self.partial is None:
+                for _ in range(EVENTS_PER_LOOK):
+                    if horizon is not None and env.peek() > horizon:
+                        raise EmptySchedule
+                    step()
+                self.events += EVENTS_PER_LOOK
+                self.wall_s = time.perf_counter() - started
+                if look is not None and look(env.now, self.recorder):
+                    self.partial = "interrupted"
+                elif max_wall is not None and self.wall_s > max_wall:
+                    self.partial = f"stopped after {max_wall:g} s"
+        except EmptySchedule:
+            pass
+        self.wall_s = time.perf_counter() - started
+        self._close()
+
+    def _close(self) -> None:
+        """Nothing is lost: what has not finished is booked as waiting or running."""
+        recorder = self.recorder
+        unfinished = 0
+        for engine in self.cluster.engines:
+            for sequence in engine.remaining():
+                recorder.unfinished(sequence, engine.index)
+                unfinished += 1
+            engine.memory.check()
+        known = recorder.finished_count + recorder.rejected_count + unfinished
+        if recorder.arrived != known:
+            raise PhysicsError(f"{recorder.arrived} requests arrived, {known} are accounted for")
