@@ -104,7 +104,7 @@ class DecodeBatch:
         """From the next step on `sequence` takes a token each step."""
         stored, steps = sequence.computed, self.steps
         sequence._joined = steps
-        sequence._ends = steps + sequence._remaining
+        sequence._ends = steps + sequence.stretch
         self.size += 1
         self.stored += stored
         self._blocks[(steps - stored) % self.block_tokens] += 1
@@ -136,7 +136,10 @@ class DecodeBatch:
             sight.advance(steps, self.steps)
 
     def finished(self) -> list[Sequence]:
-        """Sequences that took their last token in the last step, by id. They have left."""
+        """Sequences that in the last step took their last token, or the one before a pause.
+
+        In order of id. They have left the batch.
+        """
         done: list[Sequence] = []
         ends = self._ends
         while ends and ends[0][0] <= self.steps:

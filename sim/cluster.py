@@ -33,8 +33,9 @@ class Cluster:
         """Tokenisation and HTTP before a request reaches a replica."""
         self.engines: list[Engine] = []
         self._known = workload.arrivals()
-        self._expected: list[tuple[Ns, int, Request]] = []
-        """Heap of the next request known beforehand and of turns caused by finished ones."""
+        self._expected: list[tuple[Ns, int, Request | Sequence]] = []
+        """Heap of the next request known beforehand, turns caused by finished ones, and sequences
+        that come back from a tool call."""
         self._alarm: Alarm | None = None
         self._at: Ns = 0
         self._idle: Event | None = None
@@ -49,16 +50,19 @@ class Cluster:
                 self._idle = Event(env)
                 yield self._idle
                 continue
-            at = expected[0][0] + self.host_before
+            at = expected[0][0]
             if at > env.now:
                 self._at, self._alarm = at, Alarm(env, at, ARRIVAL)
                 yield self._alarm
                 self._alarm = None
                 continue  # an earlier turn may have been caused meanwhile
-            request = heappop(expected)[2]
-            if request is known:
+            expected_one = heappop(expected)[2]
+            if isinstance(expected_one, Sequence):
+                self.engines[expected_one.replica].arrive(expected_one)
+                continue
+            if expected_one is known:
                 known = self._expect_known()
-            self.deliver(request)
+            self.deliver(expected_one)
 
     def deliver(self, request: Request) -> None:
         """`request` reaches the cluster and is sent to a replica."""
@@ -70,16 +74,19 @@ class Cluster:
         if reason is None:
             engine.arrive(sequence)
         else:
-            self.recorder.rejected(sequence, engine.index, reason)
+            sequence.replica = engine.index
+            self.recorder.rejected(sequence, reason)
             self.follow(sequence, now)
 
     def follow(self, sequence: Sequence, now: Ns) -> None:
         """`sequence` is over: its session's next turn will arrive."""
         turn = self.workload.next_turn(sequence.request, now)
-        if turn is None:
-            return
-        heappush(self._expected, (turn.arrival, turn.id, turn))
-        at = max(now, turn.arrival + self.host_before)
+        if turn is not None:
+            self.expect(turn.arrival + self.host_before, turn.id, turn)
+
+    def expect(self, at: Ns, id: int, arrival: Request | Sequence) -> None:
+        """`arrival` will come at instant `at`, not before now."""
+        heappush(self._expected, (at, id, arrival))
         if self._idle is not None:
             Alarm(self.env, at, ARRIVAL).callbacks = self._idle.callbacks
             self._idle.callbacks = []
@@ -87,8 +94,13 @@ class Cluster:
         elif self._alarm is not None and at < self._at:
             self._at, self._alarm = at, self._alarm.moved(at, ARRIVAL)
 
+    def resume(self, sequence: Sequence, at: Ns) -> None:
+        """`sequence` comes back to its replica when its tool has answered."""
+        self.expect(at, sequence.id, sequence)
+
     def _expect_known(self) -> Request | None:
         request = next(self._known, None)
         if request is not None:
-            heappush(self._expected, (request.arrival, request.id, request))
+            at = request.arrival + self.host_before
+            heappush(self._expected, (at, request.id, request))
         return request

@@ -62,6 +62,7 @@ class Engine:
         recorder: Recorder,
         sights: tuple[int | None, ...],
         finished: Callable[[Sequence, Ns], None],
+        paused: Callable[[Sequence, Ns], None],
         max_context: int | None = None,
         step_by_step: bool = False,
     ) -> None:
@@ -75,6 +76,7 @@ class Engine:
         self.sights = sights
         """Per attention class: index of the memory's window that limits it, None for none."""
         self.on_finish = finished
+        self.on_pause = paused
         self.max_context = max_context
         self.step_by_step = step_by_step
 
@@ -83,6 +85,7 @@ class Engine:
         self.batch = DecodeBatch(memory.block_tokens, memory.block_bytes, memory.windows)
         self.preempting = False
         self._running: dict[Sequence, None] = {}
+        self._paused: dict[Sequence, None] = {}
         self._chunks: list[tuple[Sequence, int]] = []
         self._span: Span | None = None
         self._steps = 0
@@ -129,6 +132,7 @@ class Engine:
         """Why this replica can never serve `sequence`; None if it can."""
         request = sequence.request
         tokens = request.prompt_tokens + request.output_tokens
+        tokens += sum(pause.returned for pause in request.pauses)
         if self.max_context is not None and tokens > self.max_context:
             return f"{tokens} tokens are more than max_model_len {self.max_context}"
         wanted = self.memory.bytes(tokens - 1)
@@ -138,6 +142,8 @@ class Engine:
 
     def arrive(self, sequence: Sequence) -> None:
         """`sequence` joins the queue; the running span is cut if that can matter."""
+        sequence.replica = self.index
+        self._paused.pop(sequence, None)
         self.waiting.append(sequence)
         if self._span is None:
             self._wake()
@@ -166,7 +172,7 @@ class Engine:
         for sequence in self._running:
             if sequence._ends is not None:
                 self.batch.leave(sequence)
-        return [*self._running, *self.waiting]
+        return [*self._running, *self._paused, *self.waiting]
 
     # How it does it
 
@@ -256,9 +262,10 @@ class Engine:
 
     def _commit(self) -> None:
         """Book the steps of the span that were taken, and who is finished by them."""
-        span, steps, now, batch = self._span, self._steps, self.env.now, self.batch
+        span, steps, batch = self._span, self._steps, self.batch
         assert span is not None
-        self._catch_up()
+        if steps > self._grown and batch.size:
+            self._take(steps)
         self.recorder.span(self, span, steps)
         self._span = None
         self._clock = span.boundary(steps)
@@ -273,10 +280,24 @@ class Engine:
         if len(done) > 1:
             done.sort(key=lambda sequence: sequence.id)
         for sequence in done:
-            del self._running[sequence]
-            self.memory.release(sequence, now)
-            self.recorder.finished(sequence, self.index, now)
+            self._part(sequence)
+
+    def _part(self, sequence: Sequence) -> None:
+        """`sequence` has no token to take now: it is finished, or waits for a tool."""
+        now = self.env.now
+        del self._running[sequence]
+        self.memory.release(sequence, now)
+        if not sequence._remaining:
+            self.recorder.finished(sequence, now)
             self.on_finish(sequence, now)
+            return
+        pause = sequence.request.pauses[sequence.pauses]
+        sequence.computed = 0
+        sequence.target += pause.returned
+        sequence.pauses += 1
+        sequence.paused += pause.duration
+        self._paused[sequence] = None
+        self.on_pause(sequence, now + pause.duration)
 
     def _sample(self, sequence: Sequence, done: list[Sequence]) -> None:
         """`sequence` has its whole context computed and takes a token."""
@@ -286,7 +307,7 @@ class Engine:
         sequence._remaining -= 1
         if sequence.first_token is None:
             sequence.first_token = self.env.now
-        if sequence._remaining:
+        if sequence.stretch:
             self.batch.join(sequence)
         else:
             done.append(sequence)
@@ -298,9 +319,12 @@ class Engine:
             return
         begun = min(span.begun(self.env.now), self._steps)
         if begun > self._grown:
-            batch = self.batch
-            self.memory.grow(batch.demand(begun) - batch.demand(self._grown))
-            self._grown = begun
+            self._take(begun)
+
+    def _take(self, steps: int) -> None:
+        batch = self.batch
+        self.memory.grow(batch.demand(steps) - batch.demand(self._grown))
+        self._grown = steps
 
     def _cut(self) -> None:
         """End the running span at its next boundary."""

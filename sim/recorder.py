@@ -19,7 +19,7 @@ NEVER = -(1 << 62)
 REQUEST_COLUMNS = (
     "id", "session", "turn", "replica_prefill", "replica_decode", "prompt_tokens",
     "output_tokens", "generated", "arrival", "admitted", "first_token", "finish", "hit_hbm",
-    "preemptions", "recomputed", "queue", "other",
+    "preemptions", "recomputed", "queue", "other", "paused",
 )  # fmt: skip
 SPAN_COLUMNS = (
     "replica", "start", "end", "steps", "decodes", "chunk_tokens", "context", "running", "waiting",
@@ -44,21 +44,20 @@ class Recorder:
         self.finished_count = 0
         self.rejected_count = 0
 
-    def finished(self, sequence: "Sequence", replica: int, now: Ns) -> None:
+    def finished(self, sequence: "Sequence", now: Ns) -> None:
         """`sequence` took its last token."""
         self.finished_count += 1
-        self._request(sequence, replica, now, "finished")
+        self._request(sequence, now, "finished")
 
-    def rejected(self, sequence: "Sequence", replica: int, reason: str) -> None:
+    def rejected(self, sequence: "Sequence", reason: str) -> None:
         """`sequence` can never be served."""
         self.rejected_count += 1
         self.reasons[len(self.statuses)] = reason
-        self._request(sequence, replica, NEVER, "rejected")
+        self._request(sequence, NEVER, "rejected")
 
-    def unfinished(self, sequence: "Sequence", replica: int) -> None:
+    def unfinished(self, sequence: "Sequence") -> None:
         """The run ended before `sequence` did."""
-        status = "waiting" if sequence.leaf is None else "running"
-        self._request(sequence, replica, NEVER, status)
+        self._request(sequence, NEVER, "waiting" if sequence.leaf is None else "running")
 
     def span(self, engine: "Engine", span: "Span", steps: int) -> None:
         """`engine` has taken `steps` steps of `span`."""
@@ -88,7 +87,7 @@ class Recorder:
             )
         )
 
-    def _request(self, sequence: "Sequence", replica: int, finish: Ns, status: str) -> None:
+    def _request(self, sequence: "Sequence", finish: Ns, status: str) -> None:
         request = sequence.request
         admitted = NEVER if sequence.admitted is None else sequence.admitted
         first_token = NEVER if sequence.first_token is None else sequence.first_token
@@ -97,8 +96,8 @@ class Recorder:
                 request.id,
                 NEVER if request.session is None else request.session,
                 request.turn,
-                replica,
-                replica,
+                sequence.replica,
+                sequence.replica,
                 request.prompt_tokens,
                 request.output_tokens,
                 sequence.generated,
@@ -111,6 +110,7 @@ class Recorder:
                 sequence.recomputed,
                 NEVER if admitted == NEVER else admitted - sequence.ready,
                 sequence.stalled + sequence.ready - request.arrival,
+                sequence.paused,
             )
         )
         self.clients.append(request.client)

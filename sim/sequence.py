@@ -23,11 +23,14 @@ class Sequence:
         "id",
         "leaf",
         "lost",
+        "paused",
+        "pauses",
         "preempted",
         "preemptions",
         "published",
         "ready",
         "recomputed",
+        "replica",
         "request",
         "stalled",
         "target",
@@ -65,11 +68,25 @@ class Sequence:
         """Tokens whose KV was computed again because memory had run out."""
         self.stalled: Ns = 0
         """Time lost to preemption before the first token."""
+        self.replica = 0
+        """Index of the replica that serves it."""
+        self.pauses = 0
+        """Tool calls made so far."""
+        self.paused: Ns = 0
+        """Time spent in tool calls."""
 
     @property
     def prompt_tokens(self) -> int:
         """Tokens of the prompt."""
         return self.request.prompt_tokens
+
+    @property
+    def stretch(self) -> int:
+        """Tokens until it pauses or ends: the future, hidden from policies."""
+        pauses = self.request.pauses
+        if self.pauses < len(pauses):
+            return pauses[self.pauses].after - self.generated
+        return self._remaining
 
     @property
     def labels(self) -> Runs:

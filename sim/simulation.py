@@ -66,7 +66,7 @@ class Simulation:
         unfinished = 0
         for engine in self.cluster.engines:
             for sequence in engine.remaining():
-                recorder.unfinished(sequence, engine.index)
+                recorder.unfinished(sequence)
                 unfinished += 1
             engine.memory.check()
         known = recorder.finished_count + recorder.rejected_count + unfinished

@@ -1,0 +1,152 @@
+"""From YAML and `--set` to a Scenario, with errors that name the path of what is wrong."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from kvsim.errors import InputError, perhaps
+from kvsim.scenario.schema import Scenario
+
+SHIPPED = Path(__file__).resolve().parent.parent / "scenarios"
+
+
+def names() -> list[str]:
+    """Names of the scenarios that come with kvsim."""
+    return sorted(path.stem for path in SHIPPED.glob("*.yaml"))
+
+
+def find(name: str) -> Path:
+    """The file of a scenario: a path, or the name of a shipped one."""
+    path = Path(name)
+    if path.is_file():
+        return path
+    shipped = SHIPPED / f"{path.stem}.yaml"
+    if shipped.is_file() and path.suffix in ("", ".yaml"):
+        return shipped
+    raise InputError(f"There is no scenario {name!r}: no such file, and{perhaps(name, names())}")
+
+
+def load(name: str, changes: Iterable[str] = ()) -> Scenario:
+    """Read a scenario and apply `path=value` changes, in order."""
+    path = find(name)
+    document = read(path)
+    for change in changes:
+        apply(document, change)
+    return parse(document, str(path))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The YAML document of a file, which must be a mapping."""
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not YAML: {_one_line(error)}") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+    if not isinstance(document, dict):
+        found = "nothing" if document is None else f"a {type(document).__name__}"
+        raise InputError(f"{path} holds {found}; a scenario is a mapping of keys to values.")
+    return document
+
+
+def apply(document: dict[str, Any], change: str) -> None:
+    """Set one dotted path of a document, as `policies.eviction=lru`; the value is YAML."""
+    path, equals, text = change.partition("=")
+    keys = path.strip().split(".")
+    if not equals or not all(keys):
+        raise InputError(f"--set {change!r}: write it as path=value, as in policies.eviction=lru.")
+    try:
+        value = yaml.safe_load(text) if text else None
+    except yaml.YAMLError as error:
+        raise InputError(f"--set {change!r}: the value is not YAML: {_one_line(error)}") from None
+    if keys == ["cluster", "gpu"]:
+        keys = ["cluster", "node", "gpu"]
+    place: Any = document
+    for depth, key in enumerate(keys[:-1]):
+        place = _step(place, key, keys[: depth + 1], change)
+    if isinstance(place, list):
+        place[_index(place, keys[-1], change)] = value
+    else:
+        if keys[0] == "workload" and len(keys) == 2:
+            place.clear()  # another kind of workload replaces the one in the file
+        place[keys[-1]] = value
+
+
+def parse(document: Mapping[str, Any], source: str) -> Scenario:
+    """A checked Scenario. Raises InputError that names every wrong path."""
+    try:
+        return Scenario.model_validate(document)
+    except ValidationError as error:
+        said = [_say(dict(problem)) for problem in error.errors()]
+        unique = list(dict.fromkeys(said))
+        raise InputError(f"{source}: " + "\n".join(unique)) from None
+
+
+def dump(scenario: Scenario) -> str:
+    """The scenario as YAML, with every default written out."""
+    document = scenario.model_dump(mode="json", by_alias=True)
+    return yaml.safe_dump(document, sort_keys=False, allow_unicode=True, width=100)
+
+
+def _step(place: Any, key: str, keys: list[str], change: str) -> Any:
+    if isinstance(place, list):
+        return place[_index(place, key, change)]
+    inner = place.get(key)
+    if isinstance(inner, str) and keys[0] == "policies":
+        inner = place[key] = {}  # a policy named without parameters is given some
+    if inner is None:
+        inner = place[key] = {}
+    if not isinstance(inner, dict | list):
+        raise InputError(f"--set {change!r}: {'.'.join(keys)} is {inner!r}, which has no parts.")
+    return inner
+
+
+def _index(place: list[Any], key: str, change: str) -> int:
+    if not key.isdigit() or int(key) >= len(place):
+        allowed = ", ".join(str(index) for index in range(len(place)))
+        raise InputError(f"--set {change!r}: {key!r} is no place in a list; allowed: {allowed}.")
+    return int(key)
+
+
+def _say(problem: dict[str, Any]) -> str:
+    """One sentence of one of pydantic's findings."""
+    where = ".".join(str(part) for part in problem["loc"] if not _is_branch(part))
+    kind, found = problem["type"], problem.get("input")
+    if kind == "extra_forbidden":
+        siblings = _fields(problem["loc"][:-1])
+        return f"unknown key {where!r}.{perhaps(str(problem['loc'][-1]), siblings)}"
+    if kind == "missing":
+        return f"{where!r} is missing."
+    if kind == "value_error":
+        return f"{where or 'scenario'}: {problem['ctx']['error']}"
+    shown = f", found {found!r}" if not isinstance(found, dict | list) else ""
+    return f"{where}: {problem['msg'][:1].lower()}{problem['msg'][1:]}{shown}."
+
+
+def _is_branch(part: object) -> bool:
+    """Whether a step of a path is pydantic's name for a branch of a union, not the user's key."""
+    return isinstance(part, str) and (part == "str" or "[" in part)
+
+
+def _fields(location: tuple[Any, ...]) -> list[str]:
+    """Keys allowed at a path of the schema."""
+    part: type[BaseModel] = Scenario
+    for key in location:
+        if isinstance(key, int):
+            continue
+        inner = next(
+            (f.annotation for n, f in part.model_fields.items() if key in (n, f.alias)), None
+        )
+        if hasattr(inner, "__args__"):
+            inner = inner.__args__[0]
+        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+            return []
+        part = inner
+    return [field.alias or name for name, field in part.model_fields.items()]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

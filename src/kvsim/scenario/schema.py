@@ -1,0 +1,152 @@
+"""What a scenario may say, nested as the machine is nested. Facts and choices only; nothing runs."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+
+from kvsim.units import MS, SECOND, duration, size
+
+
+def _shown_time(value: int) -> str:
+    for unit, scale in (("s", SECOND), ("ms", MS), ("us", 1000)):
+        if value % scale == 0:
+            return f"{value // scale} {unit}"
+    return f"{value} ns"
+
+
+Duration = Annotated[int, BeforeValidator(duration), PlainSerializer(_shown_time)]
+"""In YAML a string with a unit; nanoseconds from then on."""
+Bytes = Annotated[int, BeforeValidator(size), PlainSerializer(lambda value: f"{value} B")]
+"""In YAML a string with a unit; bytes from then on."""
+Choice = str | dict[str, dict[str, Any] | None]
+"""A policy's name, or `{name: {field: value}}`."""
+Bits = Literal["fp32", "bf16", "fp16", "fp8", "int8", "fp4", "int4"]
+WIDTHS = {"fp32": 32, "bf16": 16, "fp16": 16, "fp8": 8, "int8": 8, "fp4": 4, "int4": 4}
+"""Bits per element of each number format."""
+
+
+class Part(BaseModel):
+    """A piece of a scenario: unknown keys are errors, and nothing changes after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Precision(Part):
+    """Number formats."""
+
+    weights: Bits = "bf16"
+    kv: Bits = "bf16"
+
+
+class Node(Part):
+    """One server."""
+
+    gpu: str = "h100-sxm"
+    """A GPU of the catalogue, or a file of one's own."""
+    gpus: int = Field(8, ge=1)
+
+
+class Parallel(Part):
+    """How one replica is spread over GPUs."""
+
+    tensor: int = Field(1, ge=1)
+    pipeline: int = Field(1, ge=1)
+
+    @property
+    def gpus(self) -> int:
+        """GPUs of one replica."""
+        return self.tensor * self.pipeline
+
+
+class Pool(Part):
+    """Replicas that are alike."""
+
+    role: Literal["unified"] = "unified"
+    replicas: int = Field(1, ge=1)
+    parallel: Parallel = Parallel()
+
+
+class Memory(Part):
+    """HBM and what of it holds KV."""
+
+    utilization: float | None = Field(None, gt=0, le=1)
+    """Share of HBM the engine may use; the engine's own default if it is left out."""
+    block_tokens: int = Field(16, ge=1)
+    max_model_len: int | None = Field(None, ge=1)
+    """Longest prompt plus answer; the model's context if it is left out."""
+    blocks: int | None = Field(None, ge=1)
+    """KV blocks per replica as the engine itself reports them; computed if left out."""
+    prefix_caching: bool = True
+
+
+class Cluster(Part):
+    """The machine room."""
+
+    node: Node = Node()
+    pools: tuple[Pool, ...] = Field((Pool(),), min_length=1)
+    memory: Memory = Memory()
+
+    @property
+    def gpus(self) -> int:
+        """GPUs in use."""
+        return sum(pool.replicas * pool.parallel.gpus for pool in self.pools)
+
+
+class Policies(Part):
+    """An answer for each question."""
+
+    router: Choice = "round_robin"
+    scheduler: Choice = "chunked_prefill"
+    preemption: Choice = "recompute"
+    eviction: Choice = "lru"
+    timing: Choice | None = None
+    """Fitted where the GPU has a calibration, otherwise roofline, if it is left out."""
+
+
+class Targets(Part):
+    """Service-level objectives."""
+
+    ttft: Duration | None = None
+    tpot: Duration | None = None
+
+
+class Measure(Part):
+    """The part of the run that is measured; what arrives before is warm-up."""
+
+    start: Duration = Field(0, alias="from")
+    end: Duration | None = Field(None, alias="to")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Measure":
+        if self.end is not None and self.end <= self.start:
+            raise ValueError("`to` must be later than `from`")
+        return self
+
+
+class Prices(Part):
+    """Rental prices that replace the catalogue's, in US dollars per hour."""
+
+    gpu: float | None = Field(None, ge=0)
+
+
+class Scenario(Part):
+    """Everything a run needs. `kvsim run` prints it back, resolved, as `scenario.yaml`."""
+
+    name: str
+    model: str
+    precision: Precision = Precision()
+    engine: str = "vllm"
+    cluster: Cluster = Cluster()
+    policies: Policies = Policies()
+    workload: dict[str, dict[str, Any]]
+    """One of trace, sessions, closed_loop, open_loop, with its fields."""
+    slo: Targets = Targets()
+    measure: Measure = Measure()
+    prices: Prices = Prices()
+    seed: int = 1
+
+    @model_validator(mode="after")
+    def _one_workload(self) -> "Scenario":
+        if len(self.workload) != 1:
+            raise ValueError(f"workload needs exactly one kind, found {sorted(self.workload)}")
+        return self

@@ -1,0 +1,128 @@
+"""Is a span exactly what its steps would have been, to the nanosecond, whatever happens meanwhile?"""
+
+from collections.abc import Callable
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from machine import Affine, Machine
+
+from kvsim.policies.router.least_loaded import LeastLoaded
+from kvsim.policies.router.prefix_aware import PrefixAware
+from kvsim.policies.router.round_robin import RoundRobin
+from kvsim.policies.scheduler.chunked_prefill import ChunkedPrefill
+from kvsim.sim.batch import Windowed
+from kvsim.traces.request import Pause, Request
+from kvsim.units import MS, Ns
+
+
+@st.composite
+def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
+    """A machine under random load: shared prefixes, sessions, tools, windows, too little memory."""
+    label_tokens = draw(st.sampled_from([16, 64]))
+    requests = []
+    for index in range(draw(st.integers(1, 12))):
+        prompt = draw(st.integers(1, 300))
+        output = draw(st.integers(1, 80))
+        shared = draw(st.integers(0, 4))
+        labels = -(-prompt // label_tokens)
+        blocks = (
+            (100, shared, 1000 * (index + 1), labels - shared)
+            if 0 < shared < labels
+            else (1000 * (index + 1), labels)
+        )
+        pauses = ()
+        if output > 2 and draw(st.booleans()):
+            after = draw(st.integers(1, output - 1))
+            pauses = (Pause(after, draw(st.integers(0, 50)) * MS, draw(st.integers(0, 40))),)
+        arrival = draw(st.integers(0, 400)) * MS // draw(st.sampled_from([1, 2, 3]))
+        requests.append(
+            Request(
+                index, arrival, prompt, output, blocks, label_tokens, session=index, pauses=pauses
+            )
+        )
+    turns = draw(st.integers(0, 2))
+    think = draw(st.integers(0, 30)) * MS
+
+    def follow(request: Request, finished: Ns) -> Request | None:
+        if request.turn >= turns:
+            return None
+        prompt = request.prompt_tokens + request.output_tokens + 10
+        return request._replace(
+            id=request.id + 1000, turn=request.turn + 1, arrival=finished + think,
+            prompt_tokens=prompt, blocks=(*request.blocks[:-1], -(-prompt // label_tokens)),
+        )  # fmt: skip
+
+    timing = Affine(
+        base=draw(st.sampled_from([MS, 7 * MS, 10 * MS + 1])),
+        per_token=draw(st.integers(0, 20_000)),
+        per_context=draw(st.integers(0, 3_000)),
+        knot=draw(st.sampled_from([None, 100, 37])),
+    )
+    windows, sights = draw(
+        st.sampled_from(
+            [
+                ((), (None,)),
+                ((Windowed(64, 8, False),), (None, 0)),
+                ((Windowed(48, 8, True),), (None, 0)),
+            ]
+        )
+    )
+    scheduler = ChunkedPrefill(
+        tokens=draw(st.sampled_from([64, 128, 8192])), sequences=draw(st.integers(1, 8))
+    )
+    router = draw(st.sampled_from([RoundRobin, LeastLoaded, PrefixAware]))
+    replicas = draw(st.integers(1, 3))
+    blocks = draw(st.sampled_from([45, 60, 90, 1000]))
+    caching = draw(st.booleans())
+    return lambda step_by_step: Machine(
+        blocks, replicas, timing, scheduler, router(), windows, sights, step_by_step, caching,
+        requests=requests, follow=follow,
+    )  # fmt: skip
+
+
+@given(machines())
+@settings(deadline=None)
+def test_spans_equal_steps(machine: Callable[[bool], Machine]) -> None:
+    spans, steps = machine(False).run(), machine(True).run()
+    assert spans.status == steps.status
+    for column in spans.facts.requests:
+        assert spans[column] == steps[column], column
+
+
+@given(machines())
+@settings(deadline=None)
+def test_nothing_is_lost_and_memory_is_given_back(machine: Callable[[bool], Machine]) -> None:
+    outcome = machine(False).run()
+    assert set(outcome.status) <= {"finished", "rejected"}
+    for engine in outcome.simulation.cluster.engines:
+        assert engine.memory.private == 0
+        assert engine.memory.tree.locked == 0
+    for name in ("queue", "other"):
+        assert all(
+            value >= 0 for value, s in zip(outcome[name], outcome.status, strict=True)
+            if s == "finished"
+        )  # fmt: skip
+
+
+@given(machines())
+@settings(deadline=None)
+def test_outputs_are_hidden(machine: Callable[[bool], Machine]) -> None:
+    """Longer answers change nothing that was decided before the first of them had ended."""
+    plain = machine(False)
+    longer = machine(False)
+    longer.requests = [
+        request._replace(output_tokens=request.output_tokens + 50) for request in plain.requests
+    ]
+    first, second = plain.run(), longer.run()
+    settled = min(
+        (f for f, s in zip(first["finish"], first.status, strict=True) if s == "finished"),
+        default=0,
+    )
+    known = {request.id for request in plain.requests}
+    for column in ("admitted", "first_token"):
+        for outcome, other in ((first, second), (second, first)):
+            theirs = dict(zip(other["id"], other[column], strict=True))
+            status = dict(zip(other["id"], other.status, strict=True))
+            for key, instant in zip(outcome["id"], outcome[column], strict=True):
+                if key in known and 0 <= instant < settled and status[key] == "finished":
+                    assert theirs[key] == instant

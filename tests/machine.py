@@ -1,0 +1,147 @@
+"""A tiny machine for tests: known step times, a handful of requests, answers as plain lists."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+from simpy import Environment
+
+from kvsim.policies.eviction.lru import LRU
+from kvsim.policies.preemption.recompute import Recompute
+from kvsim.policies.router.round_robin import RoundRobin
+from kvsim.policies.scheduler.chunked_prefill import ChunkedPrefill
+from kvsim.sim.batch import Windowed
+from kvsim.sim.cluster import Cluster
+from kvsim.sim.engine import Engine
+from kvsim.sim.memory import KVMemory
+from kvsim.sim.metrics import Facts
+from kvsim.sim.policy import Router, Scheduler
+from kvsim.sim.recorder import Recorder
+from kvsim.sim.simulation import Simulation
+from kvsim.sim.timing import FRACTION, Pace, StepTime, Work
+from kvsim.traces.request import Request, Workload
+from kvsim.units import MS, Ns, duration
+
+BLOCK = 16
+FOREVER = 1 << 40
+
+
+@dataclass(frozen=True)
+class Affine(StepTime):
+    """A step takes `base` + `per_token` per computed token + `per_context` per token read, in ns.
+
+    Contexts are read out of every attention class; every `knot` tokens of the first one the slope
+    doubles back, so that spans end at knots as they do with measured tables.
+    """
+
+    base: Ns = 10 * MS
+    per_token: Ns = 0
+    per_context: Ns = 0
+    knot: int | None = None
+
+    def pace(self, work: Work) -> Pace:
+        """Affine within a knot's interval."""
+        computed = work.decodes + sum(chunk.tokens for chunk in work.chunks)
+        slope, steps = self.per_context, FOREVER
+        read = sum(work.contexts) + sum(chunk.history for chunk in work.chunks)
+        if self.knot is not None and work.contexts:
+            interval, into = divmod(work.contexts[0], self.knot)
+            slope += interval % 3
+            if work.growing[0]:
+                steps = -((into - self.knot) // work.growing[0])
+        first = (self.base + computed * self.per_token + read * slope) << FRACTION
+        return Pace(first, sum(work.growing) * slope << FRACTION, steps, False)
+
+    def flops(self, work: Work) -> tuple[float, float]:
+        """Nobody asks."""
+        return 0.0, 0.0
+
+    def bytes_moved(self, work: Work) -> tuple[float, float]:
+        """Nobody asks."""
+        return 0.0, 0.0
+
+
+@dataclass
+class Listed(Workload):
+    """Requests in a list, and what follows them."""
+
+    requests: list[Request]
+    follow: Callable[[Request, Ns], Request | None] = lambda request, finished: None
+
+    def arrivals(self) -> Iterator[Request]:
+        """The list, in order of arrival."""
+        return iter(sorted(self.requests, key=lambda request: (request.arrival, request.id)))
+
+    def next_turn(self, request: Request, finished: Ns) -> Request | None:
+        """As told."""
+        return self.follow(request, finished)
+
+
+@dataclass
+class Machine:
+    """Replicas with `blocks` blocks of 16 tokens each (a byte a token)."""
+
+    blocks: int = 1000
+    replicas: int = 1
+    timing: StepTime = Affine()
+    scheduler: Scheduler = field(default_factory=ChunkedPrefill)
+    router: Router = field(default_factory=RoundRobin)
+    windows: tuple[Windowed, ...] = ()
+    sights: tuple[int | None, ...] = (None,)
+    step_by_step: bool = False
+    caching: bool = True
+    max_context: int | None = None
+    requests: list[Request] = field(default_factory=list)
+    follow: Callable[[Request, Ns], Request | None] = lambda request, finished: None
+
+    def send(self, prompt: int, output: int, at: str = "0 ms", **more: object) -> Request:
+        """One more request; ids count from 0."""
+        request = Request(len(self.requests), duration(at), prompt, output, **more)  # type: ignore[arg-type]
+        self.requests.append(request)
+        return request
+
+    def build(self) -> Simulation:
+        """The machine, ready to run."""
+        env, recorder = Environment(), Recorder()
+        cluster = Cluster(env, Listed(self.requests, self.follow), self.router, recorder)
+        for index in range(self.replicas):
+            memory = KVMemory(
+                self.blocks * BLOCK, BLOCK, BLOCK, LRU(), self.windows, caching=self.caching
+            )
+            engine = Engine(
+                env, index, memory, self.timing, self.scheduler, Recompute(), recorder,
+                self.sights, cluster.follow, cluster.resume, self.max_context, self.step_by_step,
+            )  # fmt: skip
+            cluster.engines.append(engine)
+        return Simulation(env, cluster, recorder)
+
+    def run(self) -> "Outcome":
+        """Run to the end."""
+        simulation = self.build()
+        simulation.run()
+        return Outcome(simulation)
+
+
+class Outcome:
+    """What happened, in milliseconds."""
+
+    def __init__(self, simulation: Simulation) -> None:
+        self.simulation = simulation
+        self.facts = Facts.of(simulation.recorder)
+
+    def __getitem__(self, column: str) -> list[int]:
+        """A column of the requests, in order of id."""
+        return [int(value) for value in self.facts.requests[column]]
+
+    def ms(self, column: str) -> list[float]:
+        """A column of instants in milliseconds."""
+        return [value / MS for value in self[column]]
+
+    @property
+    def boundaries(self) -> list[float]:
+        """Ends of the spans in milliseconds."""
+        return [int(value) / MS for value in self.facts.spans["end"]]
+
+    @property
+    def status(self) -> list[str]:
+        """What became of each request."""
+        return [str(status) for status in self.facts.status]
