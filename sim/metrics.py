@@ -107,8 +107,8 @@ def ttft(requests: "dict[str, Ints]") -> "Ints":
 
 
 def tpot(requests: "dict[str, Ints]") -> "Floats":
-    """(Last minus first token) / (output - 1) in ns; 0 for one token, which counts as met."""
-    duration = requests["finish"] - requests["first_token"]
+    """(Last minus first token, less tool calls) / (output - 1) in ns; 0 for one token: met."""
+    duration = requests["finish"] - requests["first_token"] - requests["paused"]
     return duration / np.maximum(requests["output_tokens"] - 1, 1)
 
 
@@ -157,7 +157,7 @@ def attainment(facts: Facts, targets: Targets, now: Ns) -> "tuple[Bools, Bools]"
     started = requests["first_token"] != NEVER
     waited = np.where(started, ttft(requests), now - requests["arrival"])
     in_time = ~rejected & (np.ones_like(done) if targets.ttft is None else waited <= targets.ttft)
-    since = np.where(done, requests["finish"], now) - requests["first_token"]
+    since = np.where(done, requests["finish"], now) - requests["first_token"] - requests["paused"]
     tokens = np.where(done, requests["output_tokens"], requests["generated"]) - 1
     pace_kept = since <= (targets.tpot or 0) * np.maximum(tokens, 0)
     steady = ~rejected

@@ -14,6 +14,7 @@ from kvsim.sim.cluster import Cluster
 from kvsim.sim.engine import Engine
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.metrics import Facts
+from kvsim.sim.physics import check
 from kvsim.sim.policy import Router, Scheduler
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.simulation import Simulation
@@ -127,6 +128,7 @@ class Outcome:
     def __init__(self, simulation: Simulation) -> None:
         self.simulation = simulation
         self.facts = Facts.of(simulation.recorder)
+        check(self.facts, simulation.recorder, float("inf"), float("inf"))
 
     def __getitem__(self, column: str) -> list[int]:
         """A column of the requests, in order of id."""
