@@ -35,6 +35,8 @@ class Facts:
     spans: "dict[str, Ints]"
     status: "NDArray[np.str_]"
     gaps: "Ints"
+    order: "Ints"
+    """Rows of the recorder, in the order used here."""
 
     @classmethod
     def of(cls, recorder: Recorder) -> "Facts":
@@ -49,6 +51,7 @@ class Facts:
             spans={name: spans[:, i] for i, name in enumerate(SPAN_COLUMNS)},
             status=np.array(recorder.statuses, dtype=np.str_)[order],
             gaps=np.array(recorder.gaps, dtype=np.int64),
+            order=order,
         )
 
     def within(self, start: Ns, end: Ns | None) -> "Facts":
@@ -63,6 +66,7 @@ class Facts:
             spans={name: column[ended] for name, column in self.spans.items()},
             status=self.status[arrived],
             gaps=self.gaps,
+            order=self.order[arrived],
         )
 
 

@@ -1,5 +1,8 @@
 """Laws that hold in every run, whatever the policies: checked at its end, never switched off."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 
 from kvsim.sim.metrics import Facts, ttft, ttft_parts
@@ -14,12 +17,20 @@ class PhysicsError(AssertionError):
     """The machine broke a law: a bug in kvsim or in a policy, never in the input."""
 
 
-def check(facts: Facts, recorder: Recorder, peak_flops: float, bandwidth: float) -> None:
-    """Raise PhysicsError unless nothing was lost, made, or faster than `peak_flops` (FLOP/s of a
-    replica) and `bandwidth` (HBM bytes/s of a replica) allow."""
+class Peak(NamedTuple):
+    """What a replica can do at most, all its GPUs together."""
+
+    flops: float
+    """FLOP/s."""
+    bandwidth: float
+    """HBM bytes/s."""
+
+
+def check(facts: Facts, recorder: Recorder, peaks: Sequence[Peak]) -> None:
+    """Raise PhysicsError unless nothing was lost, made, or faster than the replicas' `peaks`."""
     _nothing_is_lost(facts, recorder)
     _time_goes_forward(facts)
-    _nothing_beats_the_hardware(facts, peak_flops, bandwidth)
+    _nothing_beats_the_hardware(facts, peaks)
 
 
 def _nothing_is_lost(facts: Facts, recorder: Recorder) -> None:
@@ -56,13 +67,16 @@ def _time_goes_forward(facts: Facts) -> None:
         raise PhysicsError("a replica took two steps at once")
 
 
-def _nothing_beats_the_hardware(facts: Facts, peak_flops: float, bandwidth: float) -> None:
+def _nothing_beats_the_hardware(facts: Facts, peaks: Sequence[Peak]) -> None:
     spans = facts.spans
     duration = (spans["end"] - spans["start"] + 1) / SECOND
-    for what, done, peak in (("FLOPs", "flops", peak_flops), ("bytes", "bytes", bandwidth)):
-        rate = spans[done] / duration
-        if (rate > peak * SLACK).any():
-            raise PhysicsError(f"a step did {rate.max():.4g} {what}/s; the peak is {peak:.4g}")
+    for what, limits in (("flops", [p.flops for p in peaks]), ("bytes", [p.bandwidth for p in peaks])):
+        rate = spans[what] / duration
+        excess = rate / np.array(limits)[spans["replica"]]
+        if (excess > SLACK).any():
+            worst = int(np.argmax(excess))
+            limit = limits[spans["replica"][worst]]
+            raise PhysicsError(f"a step did {rate[worst]:.4g} {what}/s; the peak is {limit:.4g}")
 
 
 def _first(facts: Facts, which: "np.ndarray[tuple[int], np.dtype[np.bool_]]") -> int:
