@@ -3,9 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Reversible
 from collections.abc import Sequence as Ordered
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from kvsim.hardware import GPU
+from kvsim.models import Model
 from kvsim.sim.registry import Registry
+from kvsim.sim.timing import StepTime
 from kvsim.units import Ns
 
 
@@ -150,7 +153,25 @@ class Preemption(ABC):
         """One of `running`, given in order of admission."""
 
 
+class Timing(ABC):
+    """Where a replica's step times come from. Asked once, before the run."""
+
+    @abstractmethod
+    def step_time(
+        self,
+        model: Model,
+        gpu: GPU,
+        tensor: int,
+        pipeline: int,
+        weight_bits: int,
+        kv_bits: int,
+        engine: Any,
+    ) -> StepTime:
+        """Step times of `model` on `tensor` x `pipeline` GPUs under an engine's overheads."""
+
+
 eviction = Registry[Eviction]("eviction")
 router = Registry[Router]("router")
 scheduler = Registry[Scheduler]("scheduler")
 preemption = Registry[Preemption]("preemption")
+timing = Registry[Timing]("timing")
