@@ -91,9 +91,9 @@ def test_shared_layers_cut_what_is_stored_and_not_what_is_read() -> None:
     ("change", "said"),
     [
         ({"model_type": "bert"}, "model_type 'bert' is not one that kvsim can read"),
-        ({"hidden_size": None}, "hidden_size is missing"),
+        ({"hidden_size": None}, "hidden_size or d_model is missing"),
         ({"hidden_size": -64}, "hidden_size is -64; it must be a whole number > 0"),
-        ({"num_hidden_layers": "two"}, "num_hidden_layers or n_layer|num_hidden_layers is 'two'"),
+        ({"num_hidden_layers": "two"}, "num_hidden_layers is 'two'"),
         ({"vocab_size": 1.5}, "vocab_size is 1.5"),
         ({"tie_word_embeddings": "yes"}, "tie_word_embeddings is 'yes'"),
     ],
