@@ -1,0 +1,88 @@
+"""Where devices of one kind are found: in the catalogue by name, or in a file of the user's."""
+
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from kvsim.errors import InputError, perhaps
+from kvsim.hardware.sheet import Sheet
+
+CATALOGUE = Path(__file__).resolve().parent
+D = TypeVar("D")
+
+
+class Shelf(Generic[D]):
+    """All devices of a kind: a folder with a file for each, or a file with an entry for each."""
+
+    def __init__(self, kind: str, place: str, read: Callable[[Sheet, str], D]) -> None:
+        self.kind = kind
+        self._place = CATALOGUE / place
+        self._read = read
+        self._found: dict[str, D] = {}
+
+    def names(self) -> list[str]:
+        """Names in the catalogue, in alphabetical order."""
+        if self._place.is_dir():
+            return sorted(path.stem for path in self._place.glob("*.yaml"))
+        return sorted(_document(self._place).get("entries", {}))
+
+    def find(self, name: str) -> D:
+        """The device of that name or alias, whatever its case; or the one in that file."""
+        path = Path(name)
+        if path.suffix in (".yaml", ".yml") or path.is_file():
+            return self._load(str(path), read_yaml(path), path.stem)
+        key = "-".join(name.strip().lower().replace("_", " ").split())
+        if key not in self._found:
+            known = self._known(key)
+            self._found[key] = self._load(*self._entry(known))
+        return self._found[key]
+
+    def _known(self, key: str) -> str:
+        names = self.names()
+        if key in names:
+            return key
+        nicknames = {
+            alias: name for name in names for alias in self._entry(name)[1].get("aliases", ())
+        }
+        if key in nicknames:
+            return nicknames[key]
+        hint = perhaps(key, [*names, *nicknames]) or f" Allowed: {', '.join(names)}."
+        raise InputError(f"There is no {self.kind} {key!r} in the catalogue.{hint}")
+
+    def _entry(self, name: str) -> tuple[str, dict[str, Any], str]:
+        """The file, the fields and the name of an entry of the catalogue."""
+        if self._place.is_dir():
+            file = self._place / f"{name}.yaml"
+            return str(file), _document(file), name
+        document = _document(self._place)
+        fields = {**document["entries"][name], "sources": document["sources"]}
+        return f"{self._place} ({name})", fields, name
+
+    def _load(self, where: str, fields: dict[str, Any], name: str) -> D:
+        sheet = Sheet(where, fields)
+        sheet.plain("aliases", [])
+        device = self._read(sheet, sheet.plain("name", name))
+        sheet.done()
+        return device
+
+
+@cache
+def _document(path: Path) -> dict[str, Any]:
+    return read_yaml(path)
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """The fields in a YAML file. Raises InputError that names the file."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times faster, where it was built
+    try:
+        fields = yaml.load(path.read_text(encoding="utf-8"), loader)
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(fields, dict):
+        raise InputError(f"{path} holds no fields; a device is a mapping of names to values.")
+    return fields
