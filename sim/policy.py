@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Reversible
 from collections.abc import Sequence as Ordered
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol
 
 from kvsim.hardware import GPU
 from kvsim.models import Model
@@ -23,7 +23,6 @@ class SegmentView(Protocol):
     def reuses(self) -> int: ...
 
 
-@runtime_checkable
 class Foretold(SegmentView, Protocol):
     """A segment whose future is known: what an oracle may look at, in a replay without time."""
 

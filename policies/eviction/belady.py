@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from kvsim.sim.policy import Eviction, Foretold, SegmentView, eviction
 from kvsim.units import Ns
@@ -28,10 +28,10 @@ class Belady(Eviction):
 
     def touched(self, segment: SegmentView, now: Ns) -> None:
         """Its next use is known anew."""
-        assert isinstance(segment, Foretold)
+        known = cast(Foretold, segment)
         self._entries += 1
         self._held[segment] = self._entries
-        heappush(self._heap, (-segment.next_use, -segment.depth, self._entries, segment))
+        heappush(self._heap, (-known.next_use, -known.depth, self._entries, known))
 
     def removed(self, segment: SegmentView) -> None:
         """Forgotten."""
