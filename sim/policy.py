@@ -3,9 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Reversible
 from collections.abc import Sequence as Ordered
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from kvsim.hardware import GPU
+from kvsim.models import Model
 from kvsim.sim.registry import Registry
+from kvsim.sim.timing import StepTime
 from kvsim.units import Ns
 
 
@@ -20,24 +23,41 @@ class SegmentView(Protocol):
     def reuses(self) -> int: ...
 
 
+class Foretold(SegmentView, Protocol):
+    """A segment whose future is known: what an oracle may look at, in a replay without time."""
+
+    @property
+    def next_use(self) -> int:
+        """When it is used again; a number above all others if never."""
+        ...
+
+
 class Eviction(ABC):
     """Which segment leaves a full tier. One instance per tier; keeps order, not sizes."""
 
     @abstractmethod
     def touched(self, segment: SegmentView, now: Ns) -> None:
-        """`segment` was inserted or hit."""
+        """`segment` was inserted or hit. The only place to learn about use."""
 
     @abstractmethod
     def removed(self, segment: SegmentView) -> None:
         """`segment` is gone from the tier, whoever decided it. Forget it."""
 
     @abstractmethod
-    def victim(self, evictable: Callable[..., bool]) -> SegmentView | None:
+    def victim(self, evictable: Callable[[SegmentView], bool]) -> SegmentView | None:
         """The next to go among those `evictable`. Changes nothing. None: nothing may go."""
 
-    def locked(self, segment: SegmentView) -> None: ...
-    def released(self, segment: SegmentView, now: Ns) -> None: ...
-    def split(self, segment: SegmentView, head: SegmentView) -> None: ...
+    def locked(self, segment: SegmentView) -> None:
+        """Somebody reads `segment` from now on: it may not go. Follows a `touched`."""
+        del segment
+
+    def released(self, segment: SegmentView, now: Ns) -> None:
+        """Nobody reads `segment` any more. A path is released from its deepest segment on."""
+        del segment, now
+
+    def split(self, segment: SegmentView, head: SegmentView) -> None:
+        """`head`, new, has taken over the first part of `segment`, with its use and its locks."""
+        del segment, head
 
 
 class SequenceView(Protocol):
@@ -150,7 +170,25 @@ class Preemption(ABC):
         """One of `running`, given in order of admission."""
 
 
+class Timing(ABC):
+    """Where a replica's step times come from. Asked once, before the run."""
+
+    @abstractmethod
+    def step_time(
+        self,
+        model: Model,
+        gpu: GPU,
+        tensor: int,
+        pipeline: int,
+        weight_bits: int,
+        kv_bits: int,
+        engine: Any,
+    ) -> StepTime:
+        """Step times of `model` on `tensor` x `pipeline` GPUs under an engine's overheads."""
+
+
 eviction = Registry[Eviction]("eviction")
 router = Registry[Router]("router")
 scheduler = Registry[Scheduler]("scheduler")
 preemption = Registry[Preemption]("preemption")
+timing = Registry[Timing]("timing")
