@@ -49,7 +49,8 @@ class Shelf(Generic[D]):
         return [*self.names(), *self._aliases()]
 
     def _aliases(self) -> dict[str, str]:
-        return {a: name for name in self.names() for a in self._entry(name)[1].get("aliases", ())}
+        given = {name: self._entry(name)[1].get("aliases", ()) for name in self.names()}
+        return {str(alias): name for name, aliases in given.items() for alias in aliases}
 
     def _entry(self, name: str) -> tuple[str, dict[str, Any], str]:
         """The file, the fields and the name of an entry of the catalogue."""
@@ -70,7 +71,7 @@ class Shelf(Generic[D]):
 
 def is_path(name: str) -> bool:
     """Whether a user means a file, not a name."""
-    return name.endswith((".yaml", ".yml")) or Path(name).is_file()
+    return "/" in name or name.endswith((".yaml", ".yml"))
 
 
 def _key(name: str) -> str:

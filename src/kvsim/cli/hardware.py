@@ -1,6 +1,6 @@
 """`kvsim hardware`: GPUs, hosts, drives and ports, each number with the place it was read."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -78,7 +78,8 @@ def list_hardware(json: Json = False) -> None:
 
 @app.command("show")
 def show(
-    name: str = typer.Argument(help="A name, or the path of a file."), json: Json = False
+    name: Annotated[str, typer.Argument(help="A name, or the path of a file.")],
+    json: Json = False,
 ) -> None:
     """One GPU, host, drive or port: every number with its source."""
     from kvsim.hardware.devices import device
