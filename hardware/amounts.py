@@ -1,4 +1,4 @@
-"""Quantities that only spec sheets have: watts, dollars, shares, counts. Units as in kvsim.units."""
+"""Quantities that only spec sheets have: counts, watts, shares, dollars."""
 
 import re
 from collections.abc import Callable

@@ -98,7 +98,7 @@ _SHELF = Shelf("drive", "drives.yaml", _read)
 
 
 def drive(name_or_path: str) -> Drive:
-    """The drive of that name or alias in the catalogue, or the one described by a YAML file."""
+    """The drive of that name or alias in the catalogue, or of a YAML file."""
     return _SHELF.find(name_or_path)
 
 

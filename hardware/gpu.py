@@ -8,7 +8,7 @@ from kvsim.hardware.link import Link, read_link
 from kvsim.hardware.pcie import LANES, pcie
 from kvsim.hardware.sheet import Sheet
 from kvsim.hardware.shelf import Shelf
-from kvsim.units import bandwidth, duration, flops, size
+from kvsim.units import bandwidth, flops, size
 
 FORMATS = ("bf16", "fp16", "fp8", "int8", "fp4", "tf32", "fp32")
 """Number formats a peak may be stated for."""
@@ -42,6 +42,9 @@ class GPU:
     """US dollars per hour on demand. None: not rented out in public."""
     sources: Mapping[str, str] = field(hash=False, repr=False, compare=False)
     """Where each number was read, by field: `memory`, `flops.bf16`, `peer.bandwidth`..."""
+    visible: int | None = None
+    """Bytes that CUDA or HIP shows to a process, and torch calls total: less than `memory`, which
+    counts a part the driver keeps. None: nobody has published it."""
 
     def peak(self, bits: int | str = 16) -> float:
         """FLOP/s for operands of so many bits, or of a named format.
@@ -70,6 +73,7 @@ def _read(sheet: Sheet, name: str) -> GPU:
         power=sheet.number("power", watts),
         price=sheet.optional("price", dollars("h"), zero=True),
         sources=sheet.sources,
+        visible=sheet.optional("visible", size),
     )
 
 
@@ -91,8 +95,8 @@ def _host(part: Sheet) -> Link:
         return read_link(part)
     standard = pcie(part.word("pcie"))
     lanes = part.optional("lanes", count) or LANES
-    for field, source in standard.sources.items():
-        part.sources.setdefault(f"host.{field}", source)
+    for name, source in standard.sources.items():
+        part.sources.setdefault(f"host.{name}", source)
     return standard.link(lanes)
 
 
@@ -100,7 +104,7 @@ _SHELF = Shelf("GPU", "gpus", _read)
 
 
 def gpu(name_or_path: str) -> GPU:
-    """The GPU of that name or alias in the catalogue, or the one described by a YAML file."""
+    """The GPU of that name or alias in the catalogue, or of a YAML file."""
     return _SHELF.find(name_or_path)
 
 

@@ -47,7 +47,7 @@ _SHELF = Shelf("host", "hosts.yaml", _read)
 
 
 def host(name_or_path: str) -> Host:
-    """The host of that name or alias in the catalogue, or the one described by a YAML file."""
+    """The host of that name or alias in the catalogue, or of a YAML file."""
     return _SHELF.find(name_or_path)
 
 

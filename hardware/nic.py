@@ -47,7 +47,7 @@ _SHELF = Shelf("network port", "nics.yaml", _read)
 
 
 def nic(name_or_path: str) -> Nic:
-    """The network port of that name or alias in the catalogue, or the one described by a YAML file."""
+    """The network port of that name or alias in the catalogue, or of a YAML file."""
     return _SHELF.find(name_or_path)
 
 

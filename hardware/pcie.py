@@ -49,7 +49,7 @@ _SHELF = Shelf("PCIe generation", "pcie.yaml", _read)
 
 
 def pcie(name_or_path: str) -> Pcie:
-    """The PCIe generation of that name or alias in the catalogue, or the one described by a YAML file."""
+    """The PCIe generation of that name or alias in the catalogue, or of a YAML file."""
     return _SHELF.find(name_or_path)
 
 

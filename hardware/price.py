@@ -1,4 +1,4 @@
-"""What a machine room costs by the hour. List prices go stale: each is dated and can be replaced."""
+"""What a machine room costs by the hour. Prices go stale: each is dated and can be replaced."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
