@@ -5,11 +5,11 @@ import json
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
 
 from kvsim.errors import InputError, perhaps
 from kvsim.traces.lines import Lines
+from kvsim.traces.portion import Portion
 from kvsim.traces.request import Request, Workload
 from kvsim.units import SECOND, Ns
 
@@ -22,17 +22,6 @@ class Turn(NamedTuple):
     """From the end of the session's turn before to this arrival; None where nobody measured it."""
     service: Ns | None = None
     """From its arrival to its end on the recorded system; None where nobody measured it."""
-
-
-@dataclass(frozen=True)
-class Portion:
-    """Which part of a trace is wanted, and how dense. Instants count from the trace's start."""
-
-    rate_scale: float = 1.0
-    limit: int | None = None
-    begin: Ns = 0
-    end: Ns | None = None
-    seed: int = 1
 
 
 class Reader(ABC):

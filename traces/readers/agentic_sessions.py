@@ -60,7 +60,7 @@ class AgenticSessions(Reader):
             turns.sort(key=lambda turn: turn.request.arrival)
             yield from turns
             sessions += len(threads)
-            offset = max((_end(turn.request.blocks) for turn in turns), default=offset)
+            offset = max([offset, *(_end(turn.request.blocks) for turn in turns)])
 
 
 def _entries(row: dict[str, Any]) -> list[dict[str, Any]]:
