@@ -163,13 +163,17 @@ class ServeGen(Reader):
 
 
 def clients(lines: Lines) -> Iterator[Client]:
-    """The clients of a file. Raises InputError for what is missing or of no known distribution."""
+    """The clients of a file. Raises InputError for what is missing or of no known distribution.
+
+    A quarter of the day in which a client was not seen has empty pdfs: the ones before go on.
+    """
     for row in objects(lines):
         name = str(required(row, "client"))
         windows = tuple(_windows(required(row, "windows")))
         pdfs = required(row, "pdfs")
         try:
-            since = sorted((int(start), _lengths(fields)) for start, fields in pdfs.items())
+            since = [(int(start), _lengths(pdf)) for start, pdf in pdfs.items() if any(pdf.values())]
+            since.sort(key=lambda entry: entry[0])
         except (TypeError, ValueError, AttributeError) as fault:
             if isinstance(fault, InputError):
                 raise
