@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import heappop, heappush
-from itertools import chain, groupby, islice
+from itertools import chain, groupby, islice, pairwise
 
 from kvsim.errors import InputError
 from kvsim.traces.reader import Turn
@@ -25,7 +25,7 @@ def tick_of(arrivals: Sequence[Ns]) -> Ns:
     distinct = sorted(set(arrivals))
     if len(distinct) == len(arrivals) or len(distinct) < 2:
         return 0
-    gaps = [b - a for a, b in zip(distinct, distinct[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(distinct)]
     tick = min(gaps)
     ragged = any(abs(gap - round(gap / tick) * tick) > JITTER * tick for gap in gaps)
     return 0 if ragged else tick
@@ -89,6 +89,6 @@ def _ordered(instants: Iterable[Ns]) -> Iterator[Ns]:
     earlier: Ns = 0
     for at in instants:
         if at < earlier:
-            raise InputError(f"arrivals: {at} ns comes after {earlier} ns; they have to be in order.")
+            raise InputError(f"arrivals: {at} ns comes after {earlier} ns, out of order.")
         yield at
         earlier = at

@@ -16,6 +16,10 @@ COUNTED_BYTES = 16 << 20
 """Files up to this size are read once more to count their rows: some 0.2 s at most."""
 
 
+class UnreadableError(InputError):
+    """The file itself is at fault, not what a line says; it tells its own place."""
+
+
 class Lines:
     """Lines in order, counted as they are taken, so that an error can say where it is."""
 
@@ -76,14 +80,16 @@ def _text(path: Path, longest: int = -1) -> Iterator[str]:
                 yield line
                 number += 1
     except EOFError:
-        raise InputError(f"{path}: the gzip data end too early, after line {number}.") from None
+        raise UnreadableError(
+            f"{path}: the gzip data end too early, after line {number}."
+        ) from None
     except (gzip.BadGzipFile, zlib.error) as damage:
-        raise InputError(f"{path}: damaged gzip data after line {number}: {damage}.") from None
+        raise UnreadableError(f"{path}: damaged gzip data after line {number}: {damage}.") from None
     except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8 text after line {number}.") from None
+        raise UnreadableError(f"{path}: not UTF-8 text after line {number}.") from None
     except OSError as refusal:
         reason = refusal.strerror or str(refusal)
-        raise InputError(f"{path} cannot be read: {reason}.") from None
+        raise UnreadableError(f"{path} cannot be read: {reason}.") from None
 
 
 def _opened(path: Path) -> BinaryIO:

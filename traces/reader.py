@@ -1,4 +1,4 @@
-"""The contract of a trace format, and the fields that formats share. One file per format answers."""
+"""The contract of a trace format, and the fields that formats share. A file per format answers."""
 
 import csv
 import json

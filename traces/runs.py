@@ -1,6 +1,7 @@
-"""Run-length coding of block ids: how a prompt of a thousand blocks becomes a handful of numbers."""
+"""Run-length coding of block ids: a prompt of a thousand blocks becomes a handful of numbers."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from kvsim.errors import InputError
 from kvsim.traces.request import Request, Runs
@@ -10,10 +11,10 @@ def run_length(ids: Sequence[int]) -> Runs:
     """Block ids as runs of consecutive ones: `[7, 8, 9, 3]` is `(7, 3, 3, 1)`."""
     if not ids:
         return ()
-    cuts = [i for i, (a, b) in enumerate(zip(ids, ids[1:]), 1) if b - a != 1]  # noqa: B905
+    cuts = [i for i, (a, b) in enumerate(pairwise(ids), 1) if b - a != 1]
     if not cuts:
         return (ids[0], len(ids))
-    runs = []
+    runs: list[int] = []
     begin = 0
     for end in (*cuts, len(ids)):
         runs += (ids[begin], end - begin)

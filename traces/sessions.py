@@ -1,4 +1,4 @@
-"""Sessions replayed: only first turns arrive by the trace, later ones when the turn before is over."""
+"""Sessions replayed: first turns arrive by the trace, later ones when the turn before is over."""
 
 from collections import deque
 from collections.abc import Iterator, Mapping
@@ -29,8 +29,12 @@ def gaps(turns: Iterator[Turn]) -> Iterator[Turn]:
 class Sessions:
     """One replay. Reads on in the trace only as far as the next turn of a session asks for."""
 
-    def __init__(self, turns: Iterator[Turn], sizes: Mapping[int, int], rate_scale: float) -> None:
+    def __init__(
+        self, turns: Iterator[Turn], sizes: Mapping[int, int], starts: int, rate_scale: float
+    ) -> None:
         self._turns = turns
+        self._starts = starts
+        """First turns, and requests without a session, that have not been read."""
         self._unread = dict(sizes)
         """Turns of each session that have not been read."""
         self._rate_scale = rate_scale
@@ -41,7 +45,7 @@ class Sessions:
 
     def starts(self) -> Iterator[Request]:
         """First turns, and requests without a session, in order of arrival."""
-        while self._first or self._read():
+        while self._first or (self._starts and self._read()):
             if self._first:
                 turn = self._first.popleft()
                 yield self._placed(turn, round(turn.request.arrival / self._rate_scale))
@@ -77,12 +81,14 @@ class Sessions:
         session = turn.request.session
         if session is None:
             self._first.append(turn)
+            self._starts -= 1
             return True
         self._unread[session] -= 1
         if session in self._later:
             self._later[session].append(turn)
         else:
             self._first.append(turn)
+            self._starts -= 1
             if self._unread[session]:
                 self._later[session] = deque()
         return True

@@ -1,4 +1,4 @@
-"""A recorded trace as a workload: the file, the part of it that is wanted, and how it is replayed."""
+"""A recorded trace as a workload: the file, the part of it that is wanted, how it is replayed."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -10,7 +10,7 @@ from typing import Any, Literal
 from kvsim.errors import InputError, perhaps
 from kvsim.traces.clock import Placed, one_each, spread, started
 from kvsim.traces.formats import format_of
-from kvsim.traces.lines import Lines, filled_lines, lines_of
+from kvsim.traces.lines import Lines, UnreadableError, filled_lines, lines_of
 from kvsim.traces.portion import Overflow, Portion
 from kvsim.traces.reader import Reader, Turn
 from kvsim.traces.request import Request, Workload
@@ -38,27 +38,28 @@ def open_trace(
     arrivals: Mapping[str, Any] | Iterable[Ns] | None = None,
     seed: int = 1,
 ) -> Workload:
-    """The requests of a trace file, streamed. Raises InputError for a file that is not as it should be.
+    """The requests of a trace file, streamed. Raises InputError for a file that is not in order.
 
-    `format` is one of `formats()`; left out, it is found from the file's beginning. Ids count from 0,
-    the first arrival is at 0.
+    `format` is one of `formats()`; left out, it is found from the file's beginning. Ids count from
+    0, the first arrival is at 0.
 
-    `replay="timestamps"`: requests arrive when they did. `"sessions"`: the first turn of each session
-    does; a later one arrives a pause after the one before has finished here. The pause is the
-    recorded think time; or the time between the two arrivals less the recorded service time of the
-    earlier; or, where neither was recorded, the time between the two arrivals, which is too long by
-    that service time. A subagent is a session of its own. The generated tokens of a turn then carry
-    the block ids that the next turn knows them by.
+    `replay="timestamps"`: requests arrive when they did. `"sessions"`: the first turn of each
+    session does; a later one arrives a pause after the one before has finished here. The pause is
+    the recorded think time; or the time between the two arrivals less the recorded service time of
+    the earlier; or, where neither was recorded, the time between the two arrivals, which is too
+    long by that service time. A subagent is a session of its own. The generated tokens of a turn
+    then carry the block ids that the next turn knows them by.
 
-    `rate_scale` compresses time; in a replay of sessions only their starts, since people do not think
-    faster, and for ServeGen rates only. `begin` and `end` cut a window out, in ns from the trace's
-    start; `limit` takes the first rows of it. Of these, requests with more than `max_context` tokens of
-    prompt and answer are dropped (and counted in `workload.dropped`), or cut: the answer is kept, the
-    prompt loses its tail. `spread` distributes requests that a slow clock put at the same instant.
+    `rate_scale` compresses time; in a replay of sessions only their starts, since people do not
+    think faster, and for ServeGen rates only. `begin` and `end` cut a window out, in ns from the
+    trace's start; `limit` takes the first rows of it. Of these, requests with more than
+    `max_context` tokens of prompt and answer are dropped (and counted in `workload.dropped`), or
+    cut: the answer is kept, the prompt loses its tail. `spread` distributes requests that a slow
+    clock put at the same instant.
 
     `arrivals` says when requests come whose trace does not: instants in ns, in order, or the fields
-    of an arrival process, drawn with `seed`. For a trace of sessions without times between them it says
-    when they start. Iterators are kept as far as they are taken, to be repeatable.
+    of an arrival process, drawn with `seed`. For a trace of sessions without times between them it
+    says when they start. Iterators are kept as far as they are taken, to be repeatable.
     """
     if replay not in REPLAYS:
         raise InputError(f"replay is {replay!r}.{perhaps(str(replay), REPLAYS)}")
@@ -109,8 +110,9 @@ class Trace(Workload):
     def arrivals(self) -> Iterator[Request]:
         """Requests known beforehand, in order of arrival, streamed."""
         if self.replay == "sessions":
-            sizes = self._sessions_sizes()
-            self._sessions = Sessions(self._fitting(gaps), sizes, self.portion.rate_scale)
+            sizes, starts = self._session_sizes()
+            scale = self.portion.rate_scale
+            self._sessions = Sessions(self._fitting(gaps), sizes, starts, scale)
             return self._sessions.starts()
         if self.portion.rate_scale == 1:
             return (turn.request for turn in self._fitting())
@@ -123,8 +125,11 @@ class Trace(Workload):
     def _compressed(self, request: Request) -> Request:
         return request._replace(arrival=round(request.arrival / self.portion.rate_scale))
 
-    def _sessions_sizes(self) -> Counter[int]:
-        """Turns of each session, from a first pass: so a replay never looks for a turn in vain."""
+    def _session_sizes(self) -> tuple[Counter[int], int]:
+        """Turns of each session, and how many requests are not caused by another.
+
+        From a first pass over the trace: so a replay never reads on for a turn in vain.
+        """
         if self._sizes is None:
             sizes: Counter[int] = Counter()
             total = 0
@@ -138,7 +143,8 @@ class Trace(Workload):
                     "replayed by timestamps only."
                 )
             self._sizes, self.total = sizes, total
-        return self._sizes
+        assert self.total is not None
+        return self._sizes, self.total - self._sizes.total() + len(self._sizes)
 
     def _fitting(
         self, prepared: Callable[[Iterator[Turn]], Iterator[Turn]] = iter
@@ -205,14 +211,14 @@ def _located(reader: Reader, lines: Lines) -> Iterator[Turn]:
             at = turn.request.arrival
             if ordered and at < earlier:
                 raise InputError(
-                    f"the request arrives {(earlier - at) / 1e9:g} s before the one above it; a trace "
-                    "has to be in order of time."
+                    f"the request arrives {(earlier - at) / 1e9:g} s before the one above it; a "
+                    "trace has to be in order of time."
                 )
             earlier = at
             yield turn
+    except UnreadableError:
+        raise
     except InputError as fault:
-        if str(fault).startswith(lines.name):
-            raise
         raise InputError(f"{lines.place}: {fault}") from None
 
 

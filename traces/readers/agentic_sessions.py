@@ -1,8 +1,8 @@
 """Claude Code sessions as they were recorded, one a line, each with a clock of its own.
 
-From callanjfox/kv-cache-tester (WEKA), with run-length coded ids. Ids are local to a session; they are
-moved apart here. A subagent runs beside its parent and is a session of its own; both have the line's
-`id` as client. Time in whole seconds.
+From callanjfox/kv-cache-tester (WEKA), with run-length coded ids. Ids are local to a session; they
+are moved apart here. A subagent runs beside its parent and is a session of its own; both have the
+line's `id` as client. Time in whole seconds.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ class Thread(NamedTuple):
 
 
 class AgenticSessions(Reader):
-    """Lines of id, block_size, requests; a request has t, in, out, hash_runs, think_time, api_time."""
+    """Lines of id, block_size, requests: each t, in, out, hash_runs, think_time, api_time."""
 
     name = "agentic_sessions"
     summary = "Claude Code sessions JSONL, one session a line; needs session starts"
@@ -134,5 +134,6 @@ def _runs(pairs: object, offset: int) -> Runs:
             else:
                 runs += (first + offset, count)
     except (TypeError, ValueError):
-        raise InputError(f"hash_runs: found {str(pairs)[:60]}; it is [[first, count], …].") from None
+        found = str(pairs)[:60]
+        raise InputError(f"hash_runs: found {found}; it is [[first, count], …].") from None
     return tuple(runs)

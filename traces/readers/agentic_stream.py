@@ -1,7 +1,7 @@
 """Streams of agent sessions: Mooncake's fields with a session, and blocks of any size.
 
-Two files have this form: Claude Code sessions laid out in time (512-token blocks), and mini-swe-agent
-runs (16). The size is in neither; it is found from the lengths.
+Two files have this form: Claude Code sessions laid out in time (512-token blocks), and runs of
+mini-swe-agent (16). The size is in neither; it is found from the lengths.
 """
 
 import json

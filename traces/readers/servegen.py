@@ -58,7 +58,8 @@ class Density:
 
     def mean(self) -> float:
         """Its expected value."""
-        return sum(v * w for v, w in zip(self.values, self.weights, strict=True)) / sum(self.weights)
+        weighted = sum(v * w for v, w in zip(self.values, self.weights, strict=True))
+        return weighted / sum(self.weights)
 
     def draw(self, rng: "Generator", size: int) -> "NDArray[int64]":
         """`size` independent values."""
@@ -66,7 +67,8 @@ class Density:
 
         steps = np.cumsum(self.weights)
         places = np.searchsorted(steps, rng.random(size) * steps[-1], side="right")
-        return np.rint(np.asarray(self.values)[np.minimum(places, len(steps) - 1)]).astype(np.int64)
+        drawn = np.asarray(self.values)[np.minimum(places, len(steps) - 1)]
+        return np.asarray(np.rint(drawn), np.int64)
 
 
 Lengths = Mapping[str, Density]
@@ -172,15 +174,16 @@ def clients(lines: Lines) -> Iterator[Client]:
         windows = tuple(_windows(required(row, "windows")))
         pdfs = required(row, "pdfs")
         try:
-            since = [(int(start), _lengths(pdf)) for start, pdf in pdfs.items() if any(pdf.values())]
-            since.sort(key=lambda entry: entry[0])
+            seen = {int(start): pdf for start, pdf in pdfs.items() if any(pdf.values())}
+            since = tuple((start, _lengths(seen[start])) for start in sorted(seen))
         except (TypeError, ValueError, AttributeError) as fault:
             if isinstance(fault, InputError):
                 raise
-            raise InputError(f"pdfs: not {{start: {{field: [[value, share], …]}}}} ({fault}).") from None
+            shape = "{start: {field: [[value, share], …]}}"
+            raise InputError(f"pdfs: they are not {shape} ({fault}).") from None
         if not since and any(window.rate for window in windows):
             raise InputError(f"pdfs: client {name} sends requests but has no lengths.")
-        yield Client(name, windows, tuple(since))
+        yield Client(name, windows, since)
 
 
 def _windows(rows: Any) -> Iterator[Window]:

@@ -1,8 +1,8 @@
 """What `vllm bench serve --save-result --save-detailed` writes: one JSON object for a whole run.
 
 Its lists run in parallel over the requests. It is read at once, not streamed. Requests that failed
-(an entry in `errors`, or no output) are left out. Start times are those of the client's clock, which
-counts from an arbitrary instant.
+(an entry in `errors`, or no output) are left out. Start times are those of the client's clock,
+which counts from an arbitrary instant.
 """
 
 import json
@@ -15,7 +15,6 @@ from kvsim.traces.lines import Lines
 from kvsim.traces.reader import Reader, Turn, instant, keys, required, tokens
 from kvsim.traces.request import Request
 from kvsim.units import SECOND, Ns
-
 
 
 class VllmBench(Reader):
