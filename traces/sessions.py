@@ -13,15 +13,16 @@ def gaps(turns: Iterator[Turn]) -> Iterator[Turn]:
     """Rows whose `think` is the pause before them, as well as the trace knows it.
 
     That is the recorded think time; or else the time since the session's turn before arrived, less
-    what its service took if that was recorded. Where it was not, the pause holds the service.
+    what its service took if that was recorded. Where it was not, the pause holds the service. No
+    pause is longer than the time between the two arrivals, whatever was recorded.
     """
     before: dict[int, tuple[Ns, Ns]] = {}
     for turn in turns:
         request, think = turn.request, turn.think
         if request.session is not None:
             arrival, service = before.get(request.session, (request.arrival, 0))
-            if think is None:
-                think = max(request.arrival - arrival - service, 0)
+            apart = request.arrival - arrival
+            think = max(apart - service, 0) if think is None else min(think, apart)
             before[request.session] = (request.arrival, turn.service or 0)
         yield Turn(request, think, turn.service)
 

@@ -112,7 +112,8 @@ class Trace(Workload):
         if self.replay == "sessions":
             sizes, starts = self._session_sizes()
             scale = self.portion.rate_scale
-            self._sessions = Sessions(self._fitting(gaps), sizes, starts, scale)
+            turns = self._fitting(gaps, counting=False)
+            self._sessions = Sessions(turns, sizes, starts, scale)
             return self._sessions.starts()
         if self.portion.rate_scale == 1:
             return (turn.request for turn in self._fitting())
@@ -147,16 +148,17 @@ class Trace(Workload):
         return self._sizes, self.total - self._sizes.total() + len(self._sizes)
 
     def _fitting(
-        self, prepared: Callable[[Iterator[Turn]], Iterator[Turn]] = iter
+        self, prepared: Callable[[Iterator[Turn]], Iterator[Turn]] = iter, counting: bool = True
     ) -> Iterator[Turn]:
         """Rows of the portion that are served, numbered, with arrivals from 0 on."""
-        self.dropped = 0
+        if counting:
+            self.dropped = 0
         id = 0
         fit = self.portion.fit
         for turn in prepared(islice(self._window(), self.portion.limit)):
             request = fit(turn.request)
             if request is None:
-                self.dropped += 1
+                self.dropped += counting
                 continue
             yield Turn(Request._make((id, *request[1:])), turn.think, turn.service)
             id += 1

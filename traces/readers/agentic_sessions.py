@@ -2,7 +2,8 @@
 
 From callanjfox/kv-cache-tester (WEKA), with run-length coded ids. Ids are local to a session; they
 are moved apart here. A subagent runs beside its parent and is a session of its own; both have the
-line's `id` as client. Time in whole seconds.
+line's `id` as client. Time in whole seconds. `think_time` counts from the last end of a request that
+was measured; after one without `api_time` it is longer than the pause.
 """
 
 from collections.abc import Iterator
@@ -82,7 +83,6 @@ def _end(runs: Runs) -> int:
 def _thread(thread: Thread, entries: list[dict[str, Any]]) -> Iterator[Turn]:
     turn = 0
     earlier: Ns = 0
-    measured = True
     for entry in entries:
         if _is_subagent(entry):
             if thread.kind:
@@ -92,11 +92,9 @@ def _thread(thread: Thread, entries: list[dict[str, Any]]) -> Iterator[Turn]:
         if at < earlier:
             raise InputError(f"t: found {entry['t']!r}, which is before the request above it.")
         service = instant(entry, "api_time", SECOND) if "api_time" in entry else None
-        # recorded think time counts from the last end that was measured
-        known = "think_time" in entry and measured
-        think = instant(entry, "think_time", SECOND) if known else None
+        think = instant(entry, "think_time", SECOND) if "think_time" in entry else None
         yield Turn(_request(thread, entry, at, turn), think, service)
-        earlier, measured, turn = at, service is not None, turn + 1
+        earlier, turn = at, turn + 1
 
 
 def _request(thread: Thread, entry: dict[str, Any], at: Ns, turn: int) -> Request:
