@@ -83,7 +83,12 @@ def load(arrivals: Sequence[Ns]) -> dict[str, float | None]:
     at = np.asarray(arrivals, dtype=np.int64)
     span = int(at[-1] - at[0]) if len(at) else 0
     if not span:
-        return {"span_s": 0.0 if len(at) else None, "requests_per_s": None, "cv": None, "peak": None}
+        return {
+            "span_s": 0.0 if len(at) else None,
+            "requests_per_s": None,
+            "cv": None,
+            "peak": None,
+        }
     gaps = np.diff(at)
     windows = int(span / PEAK_WINDOW + 1 - WHOLE)
     counts = np.bincount((at - at[0]) // PEAK_WINDOW, minlength=windows)[:windows]

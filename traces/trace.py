@@ -123,6 +123,26 @@ class Trace(Workload):
         """The session's next turn, a pause after `finished`, if sessions are replayed."""
         return None if self._sessions is None else self._sessions.following(request, finished)
 
+    def rows(self) -> Iterator[Turn]:
+        """All rows from `begin` to `end`, not numbered; the first of them arrives at 0."""
+        begin, end = self.portion.begin, self.portion.end
+        first: Ns | None = None
+        shift: Ns | None = None
+        for at, turn in self._placed():
+            if first is None:
+                first = at
+            if at - first < begin:
+                continue
+            if end is not None and at - first >= end:
+                break
+            if shift is None:
+                shift = at
+            request = Request._make((0, at - shift, *turn.request[2:]))
+            yield Turn(request, turn.think, turn.service)
+        if shift is None:
+            what = "has no requests" if first is None else "has no requests between begin and end"
+            raise InputError(f"{self.path} {what}.")
+
     def _compressed(self, request: Request) -> Request:
         return request._replace(arrival=round(request.arrival / self.portion.rate_scale))
 
@@ -155,33 +175,13 @@ class Trace(Workload):
             self.dropped = 0
         id = 0
         fit = self.portion.fit
-        for turn in prepared(islice(self._window(), self.portion.limit)):
+        for turn in prepared(islice(self.rows(), self.portion.limit)):
             request = fit(turn.request)
             if request is None:
                 self.dropped += counting
                 continue
             yield Turn(Request._make((id, *request[1:])), turn.think, turn.service)
             id += 1
-
-    def _window(self) -> Iterator[Turn]:
-        """Rows from `begin` to `end`; the first of them arrives at 0."""
-        begin, end = self.portion.begin, self.portion.end
-        first: Ns | None = None
-        shift: Ns | None = None
-        for at, turn in self._placed():
-            if first is None:
-                first = at
-            if at - first < begin:
-                continue
-            if end is not None and at - first >= end:
-                break
-            if shift is None:
-                shift = at
-            request = Request._make((0, at - shift, *turn.request[2:]))
-            yield Turn(request, turn.think, turn.service)
-        if shift is None:
-            what = "has no requests" if first is None else "has no requests between begin and end"
-            raise InputError(f"{self.path} {what}.")
 
     def _placed(self) -> Iterator[Placed]:
         turns = _located(self.reader, lines_of(self.path))
