@@ -1,4 +1,4 @@
-"""What a trace is like: rates, lengths, sessions and reuse, as numbers. Pure functions over rows."""
+"""What a trace is like: rates, lengths, sessions, reuse, as numbers. Pure functions over rows."""
 
 from array import array
 from collections import Counter
@@ -25,14 +25,14 @@ Times = Literal["trace", "session", "none"]
 
 
 def statistics(turns: Iterable[Turn], times: Times = "trace") -> dict[str, Any]:
-    """Counts, rates, lengths, block reuse and sessions of a trace; None for what it does not record.
+    """Counts, rates, lengths, block reuse and sessions of a trace; None for what it leaves out.
 
     Times in seconds, lengths in tokens. A percentile is a value that occurs: of n sorted ones, the
     one with int(q·n) below it. `cv` is the coefficient of variation of the gaps between arrivals,
-    `peak` the busiest 10 s over the mean 10 s. `blocks.used_once` is the share of unique blocks, and
-    `reuse_s` the time since a block was last asked for. `think_s` leaves out first turns. Without
-    sessions, `chains` infers them: a request extends another if it begins with all full blocks of it,
-    and these are more than the first block.
+    `peak` the busiest 10 s over the mean 10 s. `blocks.used_once` is the share of unique blocks,
+    and `reuse_s` the time since a block was last asked for. `think_s` leaves out first turns.
+    Without sessions, `chains` infers them: a request extends another if it begins with all full
+    blocks of it, and these are more than the first block.
     """
     arrivals, prompts, outputs = array("q"), array("q"), array("q")
     thinks, services = array("q"), array("q")
@@ -129,12 +129,13 @@ class BlockTable:
             self.asked += count
             before = last[first : first + count]
             if before[0] == before[-1] and (before == before[0]).all():  # asked for together before
-                times, counts = before[:1], [count]
+                ages = {int(before[0]): count}
             else:
                 times, counts = np.unique(before, return_counts=True)
-            for time, number in zip(times.tolist(), list(counts), strict=True):
+                ages = dict(zip(times.tolist(), counts.tolist(), strict=True))
+            for time, number in ages.items():
                 if time >= 0:
-                    self._reuses[at - time] += int(number)
+                    self._reuses[at - time] += number
             once[first : first + count] = before < 0
             last[first : first + count] = at
 

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -124,10 +123,11 @@ class Trace(Workload):
         return None if self._sessions is None else self._sessions.following(request, finished)
 
     def rows(self) -> Iterator[Turn]:
-        """All rows from `begin` to `end`, not numbered; the first of them arrives at 0."""
+        """The rows from `begin` to `end`, up to `limit`, not numbered; the first arrives at 0."""
         begin, end = self.portion.begin, self.portion.end
         first: Ns | None = None
         shift: Ns | None = None
+        left = self.portion.limit
         for at, turn in self._placed():
             if first is None:
                 first = at
@@ -139,6 +139,10 @@ class Trace(Workload):
                 shift = at
             request = Request._make((0, at - shift, *turn.request[2:]))
             yield Turn(request, turn.think, turn.service)
+            if left is not None:
+                left -= 1
+                if not left:
+                    break
         if shift is None:
             what = "has no requests" if first is None else "has no requests between begin and end"
             raise InputError(f"{self.path} {what}.")
@@ -175,7 +179,7 @@ class Trace(Workload):
             self.dropped = 0
         id = 0
         fit = self.portion.fit
-        for turn in prepared(islice(self.rows(), self.portion.limit)):
+        for turn in prepared(self.rows()):
             request = fit(turn.request)
             if request is None:
                 self.dropped += counting

@@ -1,4 +1,4 @@
-"""Requests to files: Mooncake's JSONL, which keeps all that kvsim knows of them, and Vidur's CSV."""
+"""Requests to files: Mooncake's JSONL, which keeps all that kvsim knows, and Vidur's CSV."""
 
 import gzip
 import heapq
@@ -112,7 +112,7 @@ def _replacing(path: Path) -> Iterator[TextIO]:
             if path.suffix == ".gz":  # neither name nor time inside: equal rows, equal bytes
                 with (
                     gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as packed,
-                    TextIOWrapper(packed, encoding="utf-8") as text,  # type: ignore[type-var]
+                    TextIOWrapper(packed, encoding="utf-8") as text,
                 ):
                     yield text
             else:

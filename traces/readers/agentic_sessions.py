@@ -2,8 +2,8 @@
 
 From callanjfox/kv-cache-tester (WEKA), with run-length coded ids. Ids are local to a session; they
 are moved apart here. A subagent runs beside its parent and is a session of its own; both have the
-line's `id` as client. Time in whole seconds. `think_time` counts from the last end of a request that
-was measured; after one without `api_time` it is longer than the pause.
+line's `id` as client. Time in whole seconds. `think_time` counts from the last end of a request
+that was measured; after one without `api_time` it is longer than the pause.
 """
 
 from collections.abc import Iterator

@@ -9,12 +9,13 @@ import typer
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from kvsim.traces.reader import Turn
 
 app = typer.Typer(no_args_is_help=True, help="Look into traces, convert them, generate new ones.")
 
 File = Annotated[Path, typer.Argument(help="A trace file, plain or gzip.")]
-Out = Annotated[Path, typer.Argument(help="The file to write; gzip if it ends with .gz.")]
+Out = Annotated[
+    Path, typer.Argument(metavar="OUT", help="The file to write; gzip if it ends with .gz.")
+]
 Format = Annotated[str | None, typer.Option("--format", help="Its format, if it is not plain.")]
 Form = Annotated[str, typer.Option("--to", help="mooncake keeps everything; vidur is CSV.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
@@ -58,7 +59,7 @@ def inspect_trace(file: File, format: Format = None, json: Json = False) -> None
 @app.command("convert")
 def convert(
     file: File,
-    to_file: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
+    to_file: Out,
     format: Format = None,
     to: Form = "mooncake",
     every: Annotated[
@@ -78,11 +79,7 @@ def convert(
 
     starts = None if every is None else count(0, duration(every))
     workload = open_trace(file, format, spread=False, arrivals=starts, limit=limit)
-    turns: Iterator[Turn]
-    if isinstance(workload, Trace):
-        turns = workload.rows()
-    else:
-        turns = map(Turn, workload.arrivals())
+    turns = workload.rows() if isinstance(workload, Trace) else map(Turn, workload.arrivals())
     rows = save(turns, to_file, to)
     err().print(f"{to_file}: {rows:,} requests")
 
@@ -92,7 +89,7 @@ def generate(
     spec: Annotated[
         Path, typer.Argument(help="YAML with one of sessions, open_loop, closed_loop.")
     ],
-    to_file: Annotated[Path, typer.Argument(metavar="OUT", help="The file to write.")],
+    to_file: Out,
     seed: Annotated[int, typer.Option(help="Another seed, another trace.")] = 1,
     to: Form = "mooncake",
     limit: Annotated[int | None, typer.Option(min=1, help="Requests to write at most.")] = None,
