@@ -31,12 +31,16 @@ def tick_of(arrivals: Sequence[Ns]) -> Ns:
     return 0 if ragged else tick
 
 
-def spread(placed: Iterator[Placed]) -> Iterator[Placed]:
-    """The same rows in the same order, those of one tick spread evenly over it."""
-    ahead = list(islice(placed, LOOK_AHEAD))
-    tick = tick_of([at for at, _ in ahead])
-    rows = chain(ahead, placed)
-    return _spaced(rows, tick) if tick else rows
+def spread(placed: Iterator[Placed], tick: Ns | None = None) -> Iterator[Placed]:
+    """The same rows in the same order, those of one tick spread evenly over it.
+
+    Without a `tick` the first rows tell it.
+    """
+    if tick is None:
+        ahead = list(islice(placed, LOOK_AHEAD))
+        tick = tick_of([at for at, _ in ahead])
+        placed = chain(ahead, placed)
+    return _spaced(placed, tick) if tick else placed
 
 
 def _spaced(rows: Iterator[Placed], tick: Ns) -> Iterator[Placed]:

@@ -39,8 +39,9 @@ class Reader(ABC):
     times: ClassVar[Literal["trace", "session", "none"]] = "trace"
     """Arrivals count from the trace's start, from the start of a group of rows with the same
     `client`, or are not recorded."""
-    coarse_clock: ClassVar[bool] = False
-    """The clock it was recorded with ticks so slowly that many requests share an instant."""
+    tick: ClassVar[Ns | None] = 0
+    """How slowly the clock ticks that it was recorded with, so that requests share instants; 0 for
+    a clock that is fine enough, None where the file has to tell."""
     row_per_line: ClassVar[bool] = True
     """Each line that is not blank, and no CSV header, is one request."""
     headed: ClassVar[bool] = False

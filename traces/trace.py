@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -98,7 +97,7 @@ class Trace(Workload):
         self.reader = reader
         self.portion = portion
         self.replay = replay
-        self.spread = spread and reader.coarse_clock
+        self.spread = spread
         self.instants = instants
         self.dropped = 0
         """Requests of the latest replay that were too long."""
@@ -193,17 +192,17 @@ class Trace(Workload):
             put = one_each if self.reader.times == "none" else started
             return put(turns, self.instants())
         placed = ((turn.request.arrival, turn) for turn in turns)
-        return spread(placed) if self.spread else placed
+        return spread(placed, self.reader.tick) if self.spread else placed
 
     def _expected(self) -> int | None:
         """How many requests there will be, where each line is one and all are wanted."""
         portion, reader = self.portion, self.reader
-        whole = portion == replace(Portion(), limit=portion.limit, rate_scale=portion.rate_scale)
-        if not whole or not reader.row_per_line or self.instants is not None:
+        cut = portion.begin or portion.end is not None or portion.max_context is not None
+        if cut or not reader.row_per_line or self.instants is not None:
             return None
         lines = filled_lines(self.path)
         if lines is None:
-            return portion.limit
+            return None
         lines -= reader.headed
         return lines if portion.limit is None else min(lines, portion.limit)
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from kvsim.traces.lines import Lines
 from kvsim.traces.reader import Numbers, Reader, Turn, columns, count, moment, table
 from kvsim.traces.request import Request
+from kvsim.units import SECOND
 
 COLUMNS = ("Timestamp", "Model", "Request tokens", "Response tokens", "Log Type")
 LATER = ("Session ID", "Elapsed time")
@@ -20,7 +21,7 @@ class BurstGPT(Reader):
 
     name = "burstgpt"
     summary = "BurstGPT CSV: Timestamp, Model, Request tokens, Response tokens, Log Type"
-    coarse_clock = True
+    tick = SECOND
     row_per_line = False
     headed = True
 

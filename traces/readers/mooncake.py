@@ -29,7 +29,7 @@ class Mooncake(Reader):
     name = "mooncake"
     summary = "Mooncake JSONL: timestamp (ms), lengths, hash_ids of 512 tokens"
     block_tokens = BLOCK_TOKENS
-    coarse_clock = True
+    tick = None
 
     def detects(self, head: str) -> bool:
         """JSON objects with Mooncake's fields and no other format's."""
