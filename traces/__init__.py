@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from kvsim.traces.request import Pause, Request, Runs, Workload
 
 if TYPE_CHECKING:
-    from kvsim.traces.formats import formats
+    from kvsim.traces.discovery import formats
     from kvsim.traces.trace import open_trace
 
 __all__ = ["Pause", "Request", "Runs", "Workload", "formats", "open_trace"]
@@ -18,7 +18,7 @@ def __getattr__(name: str) -> object:
 
         return open_trace
     if name == "formats":
-        from kvsim.traces.formats import formats
+        from kvsim.traces.discovery import formats
 
         return formats
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

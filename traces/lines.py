@@ -75,7 +75,8 @@ def filled_lines(path: Path) -> int | None:
 def _text(path: Path, longest: int = -1) -> Iterator[str]:
     number = 0
     try:
-        with _opened(path) as file, TextIOWrapper(file, encoding="utf-8-sig") as text:
+        with path.open("rb") as raw, _unpacked(raw) as file:
+            text = TextIOWrapper(file, encoding="utf-8-sig")
             while line := text.readline(longest) if longest > 0 else text.readline():
                 yield line
                 number += 1
@@ -92,8 +93,7 @@ def _text(path: Path, longest: int = -1) -> Iterator[str]:
         raise UnreadableError(f"{path} cannot be read: {reason}.") from None
 
 
-def _opened(path: Path) -> BinaryIO:
-    file = path.open("rb")
-    packed = file.read(2) == GZIP_MAGIC
-    file.seek(0)
-    return cast(BinaryIO, gzip.open(file)) if packed else file
+def _unpacked(raw: BinaryIO) -> BinaryIO:
+    packed = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+    raw.seek(0)
+    return cast(BinaryIO, gzip.GzipFile(fileobj=raw)) if packed else raw

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from kvsim.errors import InputError, perhaps
 from kvsim.traces.clock import Placed, one_each, spread, started
-from kvsim.traces.formats import format_of
+from kvsim.traces.discovery import format_of
 from kvsim.traces.lines import Lines, UnreadableError, filled_lines, lines_of
 from kvsim.traces.portion import Overflow, Portion
 from kvsim.traces.reader import Reader, Turn

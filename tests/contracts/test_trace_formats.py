@@ -4,14 +4,14 @@ import pytest
 from trace_samples import SAMPLES, written
 
 from kvsim.traces import Request, formats
-from kvsim.traces.formats import format_of
+from kvsim.traces.discovery import format_of
 from kvsim.traces.lines import Lines
 
 NAMES = list(formats())
 
 
 def test_every_format_has_a_sample_here():
-    assert NAMES == sorted(SAMPLES)
+    assert sorted(SAMPLES) == NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)

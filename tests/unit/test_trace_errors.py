@@ -8,10 +8,11 @@ from trace_samples import SAMPLES, bailian, call, client, jsonl, mooncake, sessi
 
 from kvsim.errors import InputError
 from kvsim.traces import open_trace
-from kvsim.traces.formats import format_of
+from kvsim.traces.discovery import format_of
 from kvsim.traces.trace import recorded
 
 GOOD = mooncake(0, 600, 5, [1, 2])
+IDLE = [0, 0.0, 0.0, "", 0.0, 0.0]
 AZURE = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
 VIDUR = "arrived_at,num_prefill_tokens,num_decode_tokens\n"
 BENCH = json.loads(SAMPLES["vllm_bench"])
@@ -36,7 +37,7 @@ def bench(**changed):
         ("mooncake", jsonl(GOOD | {"sessions": 7}), 1, "'sessions' is not known. Did .* 'session'"),
         ("mooncake", jsonl(GOOD | {"session": "a"}), 1, "session: found 'a'"),
         ("mooncake", jsonl(GOOD | {"block_tokens": 0}), 1, "block_tokens: found 0"),
-        ("mooncake", jsonl(GOOD | {"block_tokens": 302}), 1, "found 2 blocks of 302"),
+        ("mooncake", jsonl(GOOD | {"block_tokens": 700}), 1, "found 2 blocks of 700"),
         ("mooncake", jsonl(GOOD | {"pauses": [[1, 2]]}), 1, "pauses: found"),
         ("mooncake", jsonl(GOOD, {"timestamp": 1, "input_length": 3}), 2, "'output_length' is mis"),
         ("mooncake", jsonl(GOOD) + "[1]\n", 2, "not a JSON object"),
@@ -70,7 +71,7 @@ def bench(**changed):
         ("servegen", jsonl(client(0, [0, -1, 1, "", 1, 1])), 1, "rate -1"),
         ("servegen", jsonl(client(0, [0, 1, 1])), 1, "windows: not"),
         ("servegen", jsonl(client(0, [0, 1, 1, "", 0, 0]) | {"pdfs": {}}), 1, "has no lengths"),
-        ("servegen", jsonl(client(0) | {"pdfs": {"0": {"a": [[1, 1]]}}}), 1, "needs output_tokens"),
+        ("servegen", jsonl(client(0, IDLE) | {"pdfs": {"0": {"a": [[1, 1]]}}}), 1, "needs output_to"),
     ],
 )  # fmt: skip
 def test_a_broken_row(format, text, line, words, tmp_path):
@@ -130,12 +131,12 @@ def test_no_file(tmp_path):
 
 def test_an_unknown_format_names_the_known_ones(tmp_path):
     path = written(tmp_path, SAMPLES["vidur"])
-    with pytest.raises(InputError, match="no trace format 'mooncak'. Did you mean 'mooncake'"):
+    with pytest.raises(InputError, match=r"no trace format 'mooncak'\. Did you mean 'mooncake'"):
         open_trace(path, "mooncak")
-    with pytest.raises(InputError, match="Allowed: agentic_sessions, .*, vidur, vllm_bench"):
+    with pytest.raises(InputError, match=r"Allowed: agentic_sessions, .*, vidur, vllm_bench"):
         open_trace(path, "xyz")
 
 
 def test_an_unrecognised_file_names_the_known_formats(tmp_path):
-    with pytest.raises(InputError, match="begins with 'a,b', which is the format of none .*vidur"):
+    with pytest.raises(InputError, match=r"begins with 'a,b', which is the format of none .*vidur"):
         format_of(written(tmp_path, "a,b\n1,2\n"))

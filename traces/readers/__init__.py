@@ -1,1 +1,1 @@
-"""Public trace formats, a file each. `kvsim.traces.formats()` finds them; nothing lists them."""
+"""Public trace formats, a file each. `kvsim.traces.discovery()` finds them; nothing lists them."""

@@ -27,7 +27,7 @@ KINDS = ("sessions", "open_loop", "closed_loop")
 def list_formats(json: Json = False) -> None:
     """Trace formats that are read."""
     from kvsim.cli.console import out, print_json
-    from kvsim.traces.formats import formats
+    from kvsim.traces.discovery import formats
 
     summaries = {name: reader.summary for name, reader in formats().items()}
     if json:
@@ -43,7 +43,7 @@ def list_formats(json: Json = False) -> None:
 def inspect_trace(file: File, format: Format = None, json: Json = False) -> None:
     """What a trace is like: rates, lengths, reuse, sessions. Arrivals as recorded, not spread."""
     from kvsim.cli.console import print_json
-    from kvsim.traces.formats import format_of
+    from kvsim.traces.discovery import format_of
     from kvsim.traces.inspect import statistics
     from kvsim.traces.trace import recorded
 
