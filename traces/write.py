@@ -66,9 +66,9 @@ def mooncake(turns: Iterable[Turn]) -> Iterator[str]:
             "output_length": request.output_tokens,
             "hash_ids": ids,
         }
-        size = request.block_tokens if ids else MOONCAKE_BLOCK
+        size = request.block_tokens if ids else 0
         if size != MOONCAKE_BLOCK or len(ids) != -(-request.prompt_tokens // size):
-            row["block_tokens"] = size
+            row["block_tokens"] = size  # says as well that ids need not cover just the prompt
         for field, value in request._asdict().items():
             if field not in NATIVE and value != Request._field_defaults[field]:
                 row[field] = value

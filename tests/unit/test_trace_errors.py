@@ -71,7 +71,7 @@ def bench(**changed):
         ("servegen", jsonl(client(0, [0, -1, 1, "", 1, 1])), 1, "rate -1"),
         ("servegen", jsonl(client(0, [0, 1, 1])), 1, "windows: not"),
         ("servegen", jsonl(client(0, [0, 1, 1, "", 0, 0]) | {"pdfs": {}}), 1, "has no lengths"),
-        ("servegen", jsonl(client(0, IDLE) | {"pdfs": {"0": {"a": [[1, 1]]}}}), 1, "needs output_to"),
+        ("servegen", jsonl(client(0, IDLE) | {"pdfs": {"0": {"a": [[1, 1]]}}}), 1, "needs output"),
     ],
 )  # fmt: skip
 def test_a_broken_row(format, text, line, words, tmp_path):

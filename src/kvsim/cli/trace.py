@@ -95,12 +95,13 @@ def generate(
     limit: Annotated[int | None, typer.Option(min=1, help="Requests to write at most.")] = None,
 ) -> None:
     """Write a synthetic trace. Next turns come as if the server answered at once."""
+    kind, fields = _spec(spec)
+
     from kvsim.cli.console import err
     from kvsim.traces.generators import workload
     from kvsim.traces.reader import Turn
     from kvsim.traces.write import ideal, save
 
-    kind, fields = _spec(spec)
     rows = save(map(Turn, ideal(workload(kind, fields, seed), limit)), to_file, to)
     err().print(f"{to_file}: {rows:,} requests")
 
