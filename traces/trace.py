@@ -49,11 +49,11 @@ def open_trace(
     then carry the block ids that the next turn knows them by.
 
     `rate_scale` compresses time; in a replay of sessions only their starts, since people do not
-    think faster, and for ServeGen rates only. `begin` and `end` (ns, or text such as
-    "90 s") cut a window out, counted from the trace's start; `limit` takes the first rows of it. Of these, requests with more than
-    `max_context` tokens of prompt and answer are dropped (and counted in `workload.dropped`), or
-    cut: the answer is kept, the prompt loses its tail. `spread` distributes requests that a slow
-    clock put at the same instant.
+    think faster, and for ServeGen rates only. `begin` and `end` (ns, or text such as "90 s") cut a
+    window out, counted from the trace's start; `limit` takes the first rows of it. Of these,
+    requests with more than `max_context` tokens of prompt and answer are dropped (and counted in
+    `workload.dropped`), or cut: the answer is kept, the prompt loses its tail. `spread` distributes
+    requests that a slow clock put at the same instant.
 
     `arrivals` says when requests come whose trace does not: instants in ns, in order, or the fields
     of an arrival process, drawn with `seed`. For a trace of sessions without times between them it
