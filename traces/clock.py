@@ -92,6 +92,8 @@ def started(turns: Iterator[Turn], instants: Iterable[Ns]) -> Iterator[Placed]:
 def _ordered(instants: Iterable[Ns]) -> Iterator[Ns]:
     earlier: Ns = 0
     for at in instants:
+        if type(at) is not int:
+            raise InputError(f"arrivals: found {at!r}; an instant is an integer, in ns.")
         if at < earlier:
             raise InputError(f"arrivals: {at} ns comes after {earlier} ns, out of order.")
         yield at

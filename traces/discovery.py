@@ -33,8 +33,8 @@ def format_of(path: Path, name: str | None = None) -> Reader:
     """
     known = formats()
     if name is not None:
-        if name not in known:
-            raise InputError(f"there is no trace format {name!r}.{perhaps(name, known)}")
+        if not isinstance(name, str) or name not in known:
+            raise InputError(f"there is no trace format {name!r}.{perhaps(str(name), known)}")
         return known[name]
     head = text_head(path, HEAD)
     fitting = [reader for reader in known.values() if reader.detects(head)]

@@ -12,7 +12,7 @@ from kvsim.errors import InputError
 
 GZIP_MAGIC = b"\x1f\x8b"
 """The first two bytes of every gzip file (RFC 1952)."""
-COUNTED_BYTES = 16 << 20
+COUNTED_BYTES = 4 << 20
 """Files up to this size are read once more to count their rows: some 0.2 s at most."""
 
 

@@ -1,6 +1,7 @@
 """Which part of a trace is wanted: how dense, from when to when, and how long a request may be."""
 
 from dataclasses import dataclass
+from math import inf
 from typing import Literal
 
 from kvsim.errors import InputError
@@ -30,14 +31,14 @@ class Portion:
 
     def __post_init__(self) -> None:
         """Raises InputError for values that no trace can satisfy."""
-        if not self.rate_scale > 0:
-            raise InputError(f"rate_scale is {self.rate_scale}; it has to be above 0.")
-        if self.limit is not None and self.limit < 1:
-            raise InputError(f"limit is {self.limit}; it has to be at least 1.")
+        scale = self.rate_scale
+        if type(scale) not in (int, float) or not 0 < scale < inf:
+            raise InputError(f"rate_scale is {scale!r}; it has to be a number above 0.")
+        for field, value, least in (("limit", self.limit, 1), ("max_context", self.max_context, 2)):
+            if value is not None and (type(value) is not int or value < least):
+                raise InputError(f"{field} is {value!r}; it has to be an integer from {least} on.")
         if self.begin < 0 or (self.end is not None and self.end <= self.begin):
             raise InputError(f"begin {self.begin} ns and end {self.end} ns hold no time.")
-        if self.max_context is not None and self.max_context < 2:
-            raise InputError(f"max_context is {self.max_context}; a request has at least 2 tokens.")
         if self.overflow not in ("drop", "cut"):
             raise InputError(f"overflow is {self.overflow!r}. Allowed: drop, cut.")
 

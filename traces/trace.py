@@ -13,7 +13,7 @@ from kvsim.traces.portion import Overflow, Portion
 from kvsim.traces.reader import Reader, Turn
 from kvsim.traces.request import Request, Workload
 from kvsim.traces.sessions import Sessions, gaps
-from kvsim.units import Ns
+from kvsim.units import Ns, duration
 
 Replay = Literal["timestamps", "sessions"]
 REPLAYS = ("timestamps", "sessions")
@@ -28,8 +28,8 @@ def open_trace(
     replay: Replay = "timestamps",
     rate_scale: float = 1.0,
     limit: int | None = None,
-    begin: Ns | None = None,
-    end: Ns | None = None,
+    begin: Ns | str | None = None,
+    end: Ns | str | None = None,
     spread: bool = True,
     max_context: int | None = None,
     overflow: Overflow = "drop",
@@ -49,11 +49,11 @@ def open_trace(
     then carry the block ids that the next turn knows them by.
 
     `rate_scale` compresses time; in a replay of sessions only their starts, since people do not
-    think faster, and for ServeGen rates only. `begin` and `end` cut a window out, in ns from the
-    trace's start; `limit` takes the first rows of it. Of these, requests with more than
-    `max_context` tokens of prompt and answer are dropped (and counted in `workload.dropped`), or
-    cut: the answer is kept, the prompt loses its tail. `spread` distributes requests that a slow
-    clock put at the same instant.
+    think faster, and for ServeGen rates only. `begin` and `end` (ns, or text such as "90 s") cut a
+    window out, counted from the trace's start; `limit` takes the first rows of it. Of these,
+    requests with more than `max_context` tokens of prompt and answer are dropped (and counted in
+    `workload.dropped`), or cut: the answer is kept, the prompt loses its tail. `spread` distributes
+    requests that a slow clock put at the same instant.
 
     `arrivals` says when requests come whose trace does not: instants in ns, in order, or the fields
     of an arrival process, drawn with `seed`. For a trace of sessions without times between them it
@@ -61,8 +61,11 @@ def open_trace(
     """
     if replay not in REPLAYS:
         raise InputError(f"replay is {replay!r}.{perhaps(str(replay), REPLAYS)}")
+    if not isinstance(spread, bool):
+        raise InputError(f"spread is {spread!r}. Allowed: true, false.")
     path = Path(path)
-    portion = Portion(rate_scale, limit, begin or 0, end, max_context, overflow, seed)
+    since, until = _moment("begin", begin), _moment("end", end)
+    portion = Portion(rate_scale, limit, since or 0, until, max_context, overflow, seed)
     reader = format_of(path, format)
     own = reader.workload(lambda: lines_of(path), portion)
     if own is not None:
@@ -227,6 +230,15 @@ def _located(reader: Reader, lines: Lines) -> Iterator[Turn]:
         raise InputError(f"{lines.place}: {fault}") from None
 
 
+def _moment(field: str, value: Ns | str | None) -> Ns | None:
+    if value is None or type(value) is int:
+        return value
+    try:
+        return duration(value)
+    except InputError as fault:
+        raise InputError(f"{field}: {fault}") from None
+
+
 def _instants(
     reader: Reader, path: Path, arrivals: Mapping[str, Any] | Iterable[Ns] | None, seed: int
 ) -> Instants | None:
@@ -242,7 +254,9 @@ def _instants(
 
         spec = arrivals
         return lambda: instants(spec, seed)
-    if iter(arrivals) is arrivals:
+    if isinstance(arrivals, str) or not isinstance(arrivals, Iterable):
+        raise InputError(f"arrivals: found {arrivals!r}; write the fields of an arrival process.")
+    if isinstance(arrivals, Iterator):
         return _kept(arrivals)
     again = arrivals
     return lambda: again

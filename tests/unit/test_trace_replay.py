@@ -61,6 +61,7 @@ def test_a_window_and_a_limit(tmp_path):
     assert [r.prompt_tokens for r in workload.arrivals()] == [101, 102, 103]
     assert [r.arrival for r in workload.arrivals()] == [0, SECOND, 2 * SECOND]
     assert workload.total is None
+    assert list(open_trace(path, begin="1 s", end="4 s").arrivals()) == list(workload.arrivals())
     workload = open_trace(path, begin=SECOND, limit=2)
     assert [r.prompt_tokens for r in workload.arrivals()] == [101, 102]
     assert open_trace(path, limit=2).total == 2
@@ -206,6 +207,10 @@ def test_lengths_need_instants(tmp_path):
     assert [(r.arrival, r.prompt_tokens) for r in workload.arrivals()] == arrivals
     with pytest.raises(InputError, match="does not say when its requests arrive"):
         open_trace(path)
+    with pytest.raises(InputError, match="arrivals: found 5; write the fields"):
+        open_trace(path, arrivals=5)
+    with pytest.raises(InputError, match="an instant is an integer, in ns"):
+        list(open_trace(path, arrivals=[0, "1 s"]).arrivals())
     with pytest.raises(InputError, match="3 ns comes after 9 ns"):
         list(open_trace(path, arrivals=[9, 3]).arrivals())
 
@@ -224,7 +229,10 @@ def test_instants_are_not_wanted_twice_nor_sessions_where_there_are_none(tmp_pat
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [({"rate_scale": 0}, "rate_scale is 0"), ({"limit": 0}, "limit is 0"),
+     ({"rate_scale": "2"}, "rate_scale is '2'"), ({"limit": 2.5}, "limit is 2.5"),
      ({"begin": 5, "end": 5}, "hold no time"), ({"max_context": 1}, "max_context is 1"),
+     ({"begin": "5"}, "begin: '5' has no unit"), ({"end": 2.5}, "end: 2.5 has no unit"),
+     ({"spread": "no"}, "spread is 'no'"), ({"format": 5}, "no trace format 5"),
      ({"overflow": "burn"}, "Allowed: drop, cut"),
      ({"replay": "session"}, "Did you mean 'sessions'")],
 )  # fmt: skip
