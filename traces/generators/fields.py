@@ -17,7 +17,7 @@ Reader = Callable[[Any, str], Any]
 T = TypeVar("T")
 
 
-class Wrong(InputError):
+class FieldError(InputError):
     """A value that cannot stand beside the others; `read` puts the path before its field's name."""
 
     def __init__(self, field: str, sentence: str) -> None:
@@ -54,7 +54,7 @@ def read(
             checked[name] = (readers or {}).get(name, reader)(values[name], path)
     try:
         return kind(**checked, **more)
-    except Wrong as error:
+    except FieldError as error:
         raise InputError(f"{where}.{error}") from None
 
 
