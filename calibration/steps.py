@@ -85,7 +85,11 @@ class OperatorTimes(StepTime):
         self._bytes = [a.read_bytes(operators.kv_bits) for a in self.classes]
         self._flop_bounds = [-int(-f * self._per_flop // pipeline) for f in self._flops]
         self._byte_bounds = [-int(-b * self._per_byte // pipeline) for b in self._bytes]
-        self._matmuls = model.matmuls(tensor)
+        self._matmuls = [m for m in model.matmuls(tensor) if m.rows != "sampled"]
+        self._heads = [m for m in model.matmuls(tensor) if m.rows == "sampled"]
+        self._token_flops = model.token_flops(tensor)
+        self._head_flops = model.head_flops(tensor)
+        self._small_bytes = model.elementwise_bytes(tensor)
         state = 2 * model.layout.state_bytes(16) // tensor
         self._state = round(operators.stream(state) * ONE)
         """Reading and writing the linear layers' state of one sequence, in 2**-20 ns."""
@@ -171,19 +175,19 @@ class OperatorTimes(StepTime):
     def fixed(self, rows: int) -> Fixed:
         """Everything but attention and the LM head, for `rows` tokens of one sub-batch."""
         gemms, small, reduces, extrapolated = self._layers(rows)
-        flops = self.model.token_flops(self.tensor) * rows
-        moved = sum(_read(m, rows, self.operators.weight_bits) for m in self._matmuls if _layered(m))
+        flops = self._token_flops * rows
+        moved = sum(_read(m, rows, self.operators.weight_bits) for m in self._matmuls)
         return self._book(gemms + small + reduces, flops, int(moved), extrapolated)
 
     def head(self, rows: int) -> Fixed:
         """The LM head for `rows` sampled tokens of one sub-batch."""
         if not rows:
             return Fixed(0, 0, 0, 0, 0, False)
-        matmuls = [m for m in self._matmuls if m.rows == "sampled"]
-        timed = [(m, self.operators.gemm(Gemms(m.n, m.k), rows, HEAD_BITS)) for m in matmuls]
+        heads = self._heads
+        timed = [(m, self.operators.gemm(Gemms(m.n, m.k), rows, HEAD_BITS)) for m in heads]
         ns = sum(m.count * t.ns for m, t in timed)
-        flops = self.model.head_flops(self.tensor) * rows
-        moved = sum(_read(m, rows, HEAD_BITS) for m in matmuls)
+        flops = self._head_flops * rows
+        moved = sum(_read(m, rows, HEAD_BITS) for m in heads)
         return self._book(ns, flops, int(moved), any(t.extrapolated for _, t in timed))
 
     def curve(self, index: int, decodes: int) -> Curve:
@@ -229,8 +233,6 @@ class OperatorTimes(StepTime):
         model, operators = self.model, self.operators
         gemms, extrapolated = 0.0, False
         for matmul in self._matmuls:
-            if not _layered(matmul):
-                continue
             groups, taken = _experts(matmul, rows)
             timed = operators.gemm(
                 Gemms(matmul.n, matmul.k, groups), taken, operators.weight_bits
@@ -238,7 +240,7 @@ class OperatorTimes(StepTime):
             gemms += matmul.count * timed.ns
             extrapolated |= timed.extrapolated
         kernels = len(model.layers) * KERNELS_PER_LAYER * KERNEL_FLOOR
-        small = kernels + operators.stream(model.elementwise_bytes(self.tensor) * rows)
+        small = kernels + operators.stream(self._small_bytes * rows)
         reduces = 0.0
         if self.tensor > 1:
             reduce = operators.all_reduce(rows * model.reduction_bytes, self.tensor)
@@ -292,10 +294,6 @@ def _larger(pace: Pace, bound: int, more: int) -> Pace:
         return pace._replace(steps=min(pace.steps, ahead // -gain + 1))
     steps = pace.steps if gain <= 0 else min(pace.steps, (-ahead - 1) // gain + 1)
     return Pace(bound, more, steps, pace.extrapolated)
-
-
-def _layered(matmul: Matmul) -> bool:
-    return matmul.rows != "sampled"
 
 
 def _experts(matmul: Matmul, rows: int) -> tuple[int, int]:
