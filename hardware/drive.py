@@ -94,14 +94,14 @@ def _curve(value: object) -> tuple[tuple[int, float], ...]:
     return curve
 
 
-_SHELF = Shelf("drive", "drives.yaml", _read)
+SHELF = Shelf("drive", "drives.yaml", _read)
 
 
 def drive(name_or_path: str) -> Drive:
     """The drive of that name or alias in the catalogue, or of a YAML file."""
-    return _SHELF.find(name_or_path)
+    return SHELF.find(name_or_path)
 
 
 def drives() -> list[str]:
     """Names of the catalogue's drives."""
-    return _SHELF.names()
+    return SHELF.names()

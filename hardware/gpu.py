@@ -93,21 +93,25 @@ def _peer(sheet: Sheet) -> Link | None:
 def _host(part: Sheet) -> Link:
     if "pcie" not in part:
         return read_link(part)
-    standard = pcie(part.word("pcie"))
-    lanes = part.optional("lanes", count) or LANES
-    for name, source in standard.sources.items():
-        part.sources.setdefault(f"host.{name}", source)
+    slot, source = part.cited("pcie")
+    standard = pcie(slot)
+    told = {f"host.{name}": why for name, why in standard.sources.items()}
+    told["host.bandwidth"] = f"{standard.title} by {source}; {told['host.bandwidth']}"
+    part.sources |= told
+    lanes = part.plain("lanes", LANES)
+    if lanes < 1:
+        raise part.wrong("lanes", f"{lanes} must be above zero.")
     return standard.link(lanes)
 
 
-_SHELF = Shelf("GPU", "gpus", _read)
+SHELF = Shelf("GPU", "gpus", _read)
 
 
 def gpu(name_or_path: str) -> GPU:
     """The GPU of that name or alias in the catalogue, or of a YAML file."""
-    return _SHELF.find(name_or_path)
+    return SHELF.find(name_or_path)
 
 
 def gpus() -> list[str]:
     """Names of the catalogue's GPUs."""
-    return _SHELF.names()
+    return SHELF.names()

@@ -43,14 +43,14 @@ def _read(sheet: Sheet, name: str) -> Host:
     )
 
 
-_SHELF = Shelf("host", "hosts.yaml", _read)
+SHELF = Shelf("host", "hosts.yaml", _read)
 
 
 def host(name_or_path: str) -> Host:
     """The host of that name or alias in the catalogue, or of a YAML file."""
-    return _SHELF.find(name_or_path)
+    return SHELF.find(name_or_path)
 
 
 def hosts() -> list[str]:
     """Names of the catalogue's hosts."""
-    return _SHELF.names()
+    return SHELF.names()

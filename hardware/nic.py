@@ -43,14 +43,14 @@ def _read(sheet: Sheet, name: str) -> Nic:
     )
 
 
-_SHELF = Shelf("network port", "nics.yaml", _read)
+SHELF = Shelf("network port", "nics.yaml", _read)
 
 
 def nic(name_or_path: str) -> Nic:
     """The network port of that name or alias in the catalogue, or of a YAML file."""
-    return _SHELF.find(name_or_path)
+    return SHELF.find(name_or_path)
 
 
 def nics() -> list[str]:
     """Names of the catalogue's network ports."""
-    return _SHELF.names()
+    return SHELF.names()

@@ -45,14 +45,14 @@ def _read(sheet: Sheet, name: str) -> Pcie:
     )
 
 
-_SHELF = Shelf("PCIe generation", "pcie.yaml", _read)
+SHELF = Shelf("PCIe generation", "pcie.yaml", _read)
 
 
 def pcie(name_or_path: str) -> Pcie:
     """The PCIe generation of that name or alias in the catalogue, or of a YAML file."""
-    return _SHELF.find(name_or_path)
+    return SHELF.find(name_or_path)
 
 
 def pcies() -> list[str]:
     """Names of the catalogue's PCIe generations."""
-    return _SHELF.names()
+    return SHELF.names()

@@ -70,12 +70,12 @@ def _read(sheet: Sheet, name: str) -> Price:
     )
 
 
-_SHELF = Shelf("price list", "prices.yaml", _read)
+SHELF = Shelf("price list", "prices.yaml", _read)
 
 
 def price(gpu: GPU | None = None, name_or_path: str = "cloud") -> Price:
     """A price list of the catalogue or of a file, with the price of `gpu` put in."""
-    listed = _SHELF.find(name_or_path)
+    listed = SHELF.find(name_or_path)
     if gpu is None or listed.gpu is not None:
         return listed
     told = gpu.sources.get("price", f"no public price for {gpu.title}")
@@ -84,4 +84,4 @@ def price(gpu: GPU | None = None, name_or_path: str = "cloud") -> Price:
 
 def prices() -> list[str]:
     """Names of the price lists in the catalogue."""
-    return _SHELF.names()
+    return SHELF.names()

@@ -39,10 +39,10 @@ class Sheet:
             raise self.wrong(field, f"found {value!r}, where a {type(default).__name__} belongs.")
         return value
 
-    def word(self, field: str) -> str:
-        """A name with a source, such as that of a standard."""
-        value, self.sources[self._path + field] = self._value(field)
-        return str(value)
+    def cited(self, field: str) -> tuple[str, str]:
+        """A name, such as that of a standard, and its source."""
+        value, source = self._value(field)
+        return str(value), source
 
     def number(self, field: str, read: Callable[[object], T], zero: bool = False) -> T:
         """A quantity, read by a function such as `kvsim.units.size`; `zero` allows 0."""

@@ -29,26 +29,27 @@ class Shelf(Generic[D]):
 
     def find(self, name: str) -> D:
         """The device of that name or alias, whatever its case; or the one in that file."""
-        path = Path(name)
-        if path.suffix in (".yaml", ".yml") or path.is_file():
-            return self._load(str(path), read_yaml(path), path.stem)
-        key = "-".join(name.strip().lower().replace("_", " ").split())
-        if key not in self._found:
-            known = self._known(key)
-            self._found[key] = self._load(*self._entry(known))
-        return self._found[key]
+        if is_path(name):
+            return self._load(name, read_yaml(Path(name)), Path(name).stem)
+        known = self.known(name)
+        if known is None:
+            hint = perhaps(_key(name), self.words()) or f" Allowed: {', '.join(self.names())}."
+            raise InputError(f"There is no {self.kind} {name!r} in the catalogue.{hint}")
+        if known not in self._found:
+            self._found[known] = self._load(*self._entry(known))
+        return self._found[known]
 
-    def _known(self, key: str) -> str:
-        names = self.names()
-        if key in names:
-            return key
-        nicknames = {
-            alias: name for name in names for alias in self._entry(name)[1].get("aliases", ())
-        }
-        if key in nicknames:
-            return nicknames[key]
-        hint = perhaps(key, [*names, *nicknames]) or f" Allowed: {', '.join(names)}."
-        raise InputError(f"There is no {self.kind} {key!r} in the catalogue.{hint}")
+    def known(self, name: str) -> str | None:
+        """The catalogue's own name of a name or alias; None: it has no such device."""
+        key = _key(name)
+        return key if key in self.names() else self._aliases().get(key)
+
+    def words(self) -> list[str]:
+        """Names and aliases: whatever may be typed."""
+        return [*self.names(), *self._aliases()]
+
+    def _aliases(self) -> dict[str, str]:
+        return {a: name for name in self.names() for a in self._entry(name)[1].get("aliases", ())}
 
     def _entry(self, name: str) -> tuple[str, dict[str, Any], str]:
         """The file, the fields and the name of an entry of the catalogue."""
@@ -65,6 +66,15 @@ class Shelf(Generic[D]):
         device = self._read(sheet, sheet.plain("name", name))
         sheet.done()
         return device
+
+
+def is_path(name: str) -> bool:
+    """Whether a user means a file, not a name."""
+    return name.endswith((".yaml", ".yml")) or Path(name).is_file()
+
+
+def _key(name: str) -> str:
+    return "-".join(name.strip().lower().replace("_", " ").split())
 
 
 @cache
