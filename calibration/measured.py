@@ -33,20 +33,22 @@ class Measured(Operators):
         super().__init__(gpu, weight_bits, kv_bits)
         self.table = table
         self.roofline = Roofline(gpu, weight_bits, kv_bits)
-        self._gemms: dict[Gemms, tuple[float, ...] | None] = {}
+        self._gemms: dict[tuple[Gemms, int], tuple[float, ...] | None] = {}
         self.prefill = cache(self.prefill)  # type: ignore[method-assign]
 
-    def gemm(self, shape: Gemms, m: int) -> Timed:
-        """From the table, if the shape lies in its grid."""
-        found = self.table.gemm.get(self.weight_bits)
+    def gemm(self, shape: Gemms, m: int, bits: int) -> Timed:
+        """From the table, if the shape lies in its grid; a wider one is cut into equal pieces that do."""
+        found = self.table.gemm.get(bits)
         if found is None or shape.groups > 1:
-            return Timed(self.roofline.gemm(shape, m).ns, True)
-        if shape not in self._gemms:
-            self._gemms[shape] = interpolated(found, shape, self.roofline)
-        times = self._gemms[shape]
+            return Timed(self.roofline.gemm(shape, m, bits).ns, True)
+        pieces = -(shape.n // -found.n[-1])
+        key = (Gemms(shape.n // pieces, shape.k), bits)
+        if key not in self._gemms:
+            self._gemms[key] = interpolated(found, key[0], self.roofline, bits)
+        times = self._gemms[key]
         if times is None:
-            return Timed(self.roofline.gemm(shape, m).ns, True)
-        return Timed(line(Row(found.m, times), m), m > found.m[-1])
+            return Timed(self.roofline.gemm(shape, m, bits).ns, True)
+        return Timed(pieces * line(Row(found.m, times), m), m > found.m[-1])
 
     def decode(self, attention: Attention, batch: int) -> tuple[Row, int]:
         """Heads are independent: 32 KV heads of one sequence are 8 of four sequences."""
@@ -111,7 +113,9 @@ def _by_batch(rows: dict[int, Row], batch: float) -> tuple[Row, int]:
     return Row(contexts, times), limit if batch <= batches[-1] else 0
 
 
-def interpolated(gemm: Gemm, shape: Gemms, roofline: Roofline) -> tuple[float, ...] | None:
+def interpolated(
+    gemm: Gemm, shape: Gemms, roofline: Roofline, bits: int
+) -> tuple[float, ...] | None:
     """Times by m of a shape inside the grid; None outside it."""
     exact = gemm.ns.get((shape.n, shape.k))
     if exact is not None:
@@ -130,7 +134,7 @@ def interpolated(gemm: Gemm, shape: Gemms, roofline: Roofline) -> tuple[float, .
             if times is not None:
                 corners.append((corner, times, across * down))
     return tuple(
-        roofline.gemm(shape, m).ns
-        * geometric([(ns[at] / roofline.gemm(c, m).ns, weight) for c, ns, weight in corners])
+        roofline.gemm(shape, m, bits).ns
+        * geometric([(ns[at] / roofline.gemm(c, m, bits).ns, weight) for c, ns, weight in corners])
         for at, m in enumerate(gemm.m)
     )

@@ -48,8 +48,8 @@ class Operators(ABC):
         self.kv_bits = kv_bits
 
     @abstractmethod
-    def gemm(self, shape: Gemms, m: int) -> Timed:
-        """Multiply `m` rows in all by `groups` matrices of k x n."""
+    def gemm(self, shape: Gemms, m: int, bits: int) -> Timed:
+        """Multiply `m` rows in all by `groups` matrices of k x n, stored with `bits`."""
 
     @abstractmethod
     def decode(self, attention: Attention, batch: int) -> tuple[Row, int]:

@@ -82,14 +82,15 @@ def _gemm(table: Table) -> Found:
             k=k,
             ns={s: tuple(t[i] for i in rows) for s, t in gemm.ns.items() if s[0] in n and s[1] in k},
         )
-        yield from _shapes(gemm, kept, roofline, f"GEMM {'bf16' if bits == 16 else 'fp8'}")
+        yield from _shapes(gemm, kept, roofline, bits)
 
 
-def _shapes(gemm: Gemm, kept: Gemm, roofline: Roofline, name: str) -> Found:
+def _shapes(gemm: Gemm, kept: Gemm, roofline: Roofline, bits: int) -> Found:
+    name = "GEMM bf16" if bits == 16 else "GEMM fp8"
     for shape, measured in gemm.ns.items():
         if shape in kept.ns or min(shape) < LEAST_WORK:
             continue
-        times = interpolated(kept, Gemms(*shape), roofline)
+        times = interpolated(kept, Gemms(*shape), roofline, bits)
         if times is None:
             continue
         row = Row(kept.m, times)

@@ -19,7 +19,6 @@ class Efficiency:
     gemm_bytes: float = 0.75
     prefill_flops: float = 0.55
     decode_bytes: float = 0.75
-    link: float = 0.75
 
 
 class Roofline(Operators):
@@ -31,14 +30,14 @@ class Roofline(Operators):
         super().__init__(gpu, weight_bits, kv_bits)
         self.efficiency = efficiency or Efficiency()
 
-    def gemm(self, shape: Gemms, m: int) -> Timed:
+    def gemm(self, shape: Gemms, m: int, bits: int) -> Timed:
         """The larger of arithmetic and reading the weights and activations."""
         efficiency = self.efficiency
         flops = 2.0 * m * shape.n * shape.k
-        moved = shape.groups * shape.n * shape.k * self.weight_bits / 8
+        moved = shape.groups * shape.n * shape.k * bits / 8
         moved += m * (shape.n + shape.k) * 2
         ns = max(
-            flops / (self.gpu.peak(self.weight_bits) * efficiency.gemm_flops),
+            flops / (self.gpu.peak(bits) * efficiency.gemm_flops),
             moved / (self.gpu.bandwidth * efficiency.gemm_bytes),
         )
         return Timed(ns * 1e9 + KERNEL_FLOOR, False)
@@ -66,5 +65,5 @@ class Roofline(Operators):
         """A ring: each GPU sends 2 (g - 1) / g of the bytes; over PCIe where there is no peer link."""
         link = self.gpu.peer or self.gpu.host
         sent = 2 * (gpus - 1) / gpus * size
-        ns = sent / (link.bandwidth * self.efficiency.link) * 1e9
+        ns = sent / (link.payload) * 1e9
         return Timed(ns + 2 * (gpus - 1) * link.latency + KERNEL_FLOOR, False)

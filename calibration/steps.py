@@ -23,6 +23,8 @@ from kvsim.sim.timing import FRACTION, Chunk, Pace, StepTime, Work
 
 ONE = 1 << FRACTION
 FOREVER = 1 << 60
+HEAD_BITS = 16
+"""Quantised checkpoints leave embeddings and the LM head alone."""
 SEEING = ("full", "window", "chunk", "latent", "cross")
 """Kinds of layers whose cost grows with the context; a shared layer is counted with its own kind."""
 
@@ -83,8 +85,14 @@ class OperatorTimes(StepTime):
         self._bytes = [a.read_bytes(operators.kv_bits) for a in self.classes]
         self._flop_bounds = [-int(-f * self._per_flop // pipeline) for f in self._flops]
         self._byte_bounds = [-int(-b * self._per_byte // pipeline) for b in self._bytes]
-        self._matmuls = model.matmuls(tensor)
-        self._state = 2 * model.layout.state_bytes(16) // tensor
+        self._matmuls = [m for m in model.matmuls(tensor) if m.rows != "sampled"]
+        self._heads = [m for m in model.matmuls(tensor) if m.rows == "sampled"]
+        self._token_flops = model.token_flops(tensor)
+        self._head_flops = model.head_flops(tensor)
+        self._small_bytes = model.elementwise_bytes(tensor)
+        state = 2 * model.layout.state_bytes(16) // tensor
+        self._state = round(operators.stream(state) * ONE)
+        """Reading and writing the linear layers' state of one sequence, in 2**-20 ns."""
         self.fixed = cache(self.fixed)  # type: ignore[method-assign]
         self.head = cache(self.head)  # type: ignore[method-assign]
         self.curve = cache(self.curve)  # type: ignore[method-assign]
@@ -94,7 +102,7 @@ class OperatorTimes(StepTime):
         chunks, decodes = work.chunks, work.decodes
         fixed = self.fixed(self._rows(work))
         head = self.head(-(-work.sampled // self.pipeline))
-        first = fixed.time + head.time + self._host(work)
+        first = fixed.time + head.time + self._per_sequence(work)
         flop_bound = fixed.flop_bound + head.flop_bound
         byte_bound = fixed.byte_bound + head.byte_bound
         extrapolated = fixed.extrapolated or head.extrapolated
@@ -153,7 +161,7 @@ class OperatorTimes(StepTime):
         gemms, small, reduces, _ = self._layers(rows)
         head = self.head(-(-work.sampled // self.pipeline)).time / ONE
         whole = self.pace(work).first / ONE
-        host = self._host(work) / ONE
+        host = self._per_sequence(work) / ONE
         attention = whole - host - head - gemms - small - reduces
         return {
             "gemm": gemms,
@@ -161,25 +169,25 @@ class OperatorTimes(StepTime):
             "elementwise": small,
             "all-reduce": reduces,
             "lm head": head,
-            "host": host,
+            "host, states, hops": host,
         }
 
     def fixed(self, rows: int) -> Fixed:
         """Everything but attention and the LM head, for `rows` tokens of one sub-batch."""
         gemms, small, reduces, extrapolated = self._layers(rows)
-        flops = self.model.token_flops(self.tensor) * rows
-        moved = sum(_read(m, rows, self.operators.weight_bits) for m in self._matmuls if _layered(m))
+        flops = self._token_flops * rows
+        moved = sum(_read(m, rows, self.operators.weight_bits) for m in self._matmuls)
         return self._book(gemms + small + reduces, flops, int(moved), extrapolated)
 
     def head(self, rows: int) -> Fixed:
         """The LM head for `rows` sampled tokens of one sub-batch."""
         if not rows:
             return Fixed(0, 0, 0, 0, 0, False)
-        matmuls = [m for m in self._matmuls if m.rows == "sampled"]
-        timed = [(m, self.operators.gemm(Gemms(m.n, m.k), rows)) for m in matmuls]
+        heads = self._heads
+        timed = [(m, self.operators.gemm(Gemms(m.n, m.k), rows, HEAD_BITS)) for m in heads]
         ns = sum(m.count * t.ns for m, t in timed)
-        flops = self.model.head_flops(self.tensor) * rows
-        moved = sum(_read(m, rows, self.operators.weight_bits) for m in matmuls)
+        flops = self._head_flops * rows
+        moved = sum(_read(m, rows, HEAD_BITS) for m in heads)
         return self._book(ns, flops, int(moved), any(t.extrapolated for _, t in timed))
 
     def curve(self, index: int, decodes: int) -> Curve:
@@ -209,30 +217,30 @@ class OperatorTimes(StepTime):
         tokens = -(-tokens // self.pipeline)
         return tokens if work.chunks else self.engine.padded(tokens)
 
-    def _host(self, work: Work) -> int:
+    def _per_sequence(self, work: Work) -> int:
+        """Host time, the states of linear layers, and the hops between pipeline stages."""
         sequences = work.decodes + len(work.chunks)
         hops = 0
         if self.pipeline > 1:
             size = self._rows(work) * self.model.reduction_bytes
             link = self.operators.gpu.peer or self.operators.gpu.host
             hops = int(self.pipeline * (link.latency + size / link.bandwidth * 1e9) * ONE)
-        return (self.engine.step_ns + self.engine.sequence_ns * sequences) * ONE + hops
+        host = self.engine.step_ns + self.engine.sequence_ns * sequences
+        return host * ONE + self._state * sequences // self.pipeline + hops
 
     def _layers(self, rows: int) -> tuple[float, float, float, bool]:
         """ns of the GEMMs, the elementwise kernels and the all-reduces of all layers."""
         model, operators = self.model, self.operators
         gemms, extrapolated = 0.0, False
         for matmul in self._matmuls:
-            if not _layered(matmul):
-                continue
             groups, taken = _experts(matmul, rows)
-            timed = operators.gemm(Gemms(matmul.n, matmul.k, groups), taken)
+            timed = operators.gemm(
+                Gemms(matmul.n, matmul.k, groups), taken, operators.weight_bits
+            )
             gemms += matmul.count * timed.ns
             extrapolated |= timed.extrapolated
         kernels = len(model.layers) * KERNELS_PER_LAYER * KERNEL_FLOOR
-        small = kernels + operators.stream(
-            model.elementwise_bytes(self.tensor) * rows + self._state * rows
-        )
+        small = kernels + operators.stream(self._small_bytes * rows)
         reduces = 0.0
         if self.tensor > 1:
             reduce = operators.all_reduce(rows * model.reduction_bytes, self.tensor)
@@ -286,10 +294,6 @@ def _larger(pace: Pace, bound: int, more: int) -> Pace:
         return pace._replace(steps=min(pace.steps, ahead // -gain + 1))
     steps = pace.steps if gain <= 0 else min(pace.steps, (-ahead - 1) // gain + 1)
     return Pace(bound, more, steps, pace.extrapolated)
-
-
-def _layered(matmul: Matmul) -> bool:
-    return matmul.rows != "sampled"
 
 
 def _experts(matmul: Matmul, rows: int) -> tuple[int, int]:

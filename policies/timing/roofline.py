@@ -22,7 +22,6 @@ class Roofline(Timing):
     gemm_bytes: float = STATED.gemm_bytes
     prefill_flops: float = STATED.prefill_flops
     decode_bytes: float = STATED.decode_bytes
-    link: float = STATED.link
 
     def step_time(
         self,
@@ -36,7 +35,7 @@ class Roofline(Timing):
     ) -> OperatorTimes:
         """For every GPU."""
         efficiency = Efficiency(
-            self.gemm_flops, self.gemm_bytes, self.prefill_flops, self.decode_bytes, self.link
+            self.gemm_flops, self.gemm_bytes, self.prefill_flops, self.decode_bytes
         )
         operators = Operators(gpu, weight_bits, kv_bits, efficiency)
         return OperatorTimes(model, operators, tensor, pipeline, engine)

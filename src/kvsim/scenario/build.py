@@ -65,8 +65,7 @@ def build(scenario: Scenario, step_by_step: bool = False) -> Machine:
     """The machine a scenario describes. Raises InputError for what cannot be."""
     kind = model(scenario.model)
     profile = engine(scenario.engine)
-    scheduler = _answer(Scheduler, "scheduler", scenario.policies.scheduler)
-    tokens = min(getattr(scheduler, "tokens", kind.context), kind.context)
+    tokens = step_tokens(scenario, kind)
     pools = tuple(replica(scenario, pool, kind, profile, tokens) for pool in scenario.cluster.pools)
     load = workload(scenario)
     env, recorder = Environment(), Recorder()
@@ -76,6 +75,13 @@ def build(scenario: Scenario, step_by_step: bool = False) -> Machine:
         for _ in range(part.pool.replicas):
             cluster.engines.append(_engine(env, scenario, kind, part, cluster, step_by_step))
     return Machine(scenario, kind, profile, pools, load, Simulation(env, cluster, recorder))
+
+
+def step_tokens(scenario: Scenario, kind: Model) -> int:
+    """The most tokens that one step may compute."""
+    scheduler = _answer(Scheduler, "scheduler", scenario.policies.scheduler)
+    longest = min(scenario.cluster.memory.max_model_len or kind.context, kind.context)
+    return min(getattr(scheduler, "tokens", longest), longest)
 
 
 def replica(

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from kvsim.calibration.engine import EngineProfile
+from kvsim.calibration.steps import seeing
 from kvsim.errors import InputError
 from kvsim.hardware import GPU
 from kvsim.models import Layer, Model
@@ -22,6 +23,14 @@ class Shape:
     """Layers that see a part, alike ones together."""
     state_bytes: int
     """What linear layers keep of a sequence, however long."""
+
+    def sights(self, model: Model, tensor: int) -> tuple[int | None, ...]:
+        """Per attention class of the step times: the window that limits what it reads."""
+        places = {(w.tokens, w.restarts): index for index, w in enumerate(self.windows)}
+        return tuple(
+            None if one.window is None else places[one.window, one.kind == "chunk"]
+            for one in seeing(model, tensor)
+        )
 
     @property
     def reusable(self) -> bool:
