@@ -20,7 +20,7 @@ class Portion:
     rate_scale: float = 1.0
     """How many times denser than recorded arrivals are."""
     limit: int | None = None
-    """Rows taken, those that are too long among them."""
+    """Requests taken, without those that are dropped."""
     begin: Ns = 0
     end: Ns | None = None
     """The first instant that is out again."""

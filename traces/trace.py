@@ -67,6 +67,8 @@ def open_trace(
     since, until = _moment("begin", begin), _moment("end", end)
     portion = Portion(rate_scale, limit, since or 0, until, max_context, overflow, seed)
     reader = format_of(path, format)
+    if arrivals is not None and replay == "sessions" and reader.times == "trace":
+        raise InputError(f"{path}: a replay of sessions takes its times from the trace.")
     own = reader.workload(lambda: lines_of(path), portion)
     if own is not None:
         if replay == "sessions" or arrivals is not None:
@@ -125,11 +127,10 @@ class Trace(Workload):
         return None if self._sessions is None else self._sessions.following(request, finished)
 
     def rows(self) -> Iterator[Turn]:
-        """The rows from `begin` to `end`, up to `limit`, not numbered; the first arrives at 0."""
+        """The rows from `begin` to `end`, not numbered; the first arrives at 0."""
         begin, end = self.portion.begin, self.portion.end
         first: Ns | None = None
         shift: Ns | None = None
-        left = self.portion.limit
         for at, turn in self._placed():
             if first is None:
                 first = at
@@ -141,10 +142,6 @@ class Trace(Workload):
                 shift = at
             request = Request._make((0, at - shift, *turn.request[2:]))
             yield Turn(request, turn.think, turn.service)
-            if left is not None:
-                left -= 1
-                if not left:
-                    break
         if shift is None:
             what = "has no requests" if first is None else "has no requests between begin and end"
             raise InputError(f"{self.path} {what}.")
@@ -188,14 +185,25 @@ class Trace(Workload):
                 continue
             yield Turn(Request._make((id, *request[1:])), turn.think, turn.service)
             id += 1
+            if id == self.portion.limit:
+                break
 
     def _placed(self) -> Iterator[Placed]:
         turns = _located(self.reader, lines_of(self.path))
         if self.instants is not None:
-            put = one_each if self.reader.times == "none" else started
-            return put(turns, self.instants())
+            if self.reader.times == "session":
+                return started(turns, self.instants())
+            return one_each(self._short(turns), self.instants())
         placed = ((turn.request.arrival, turn) for turn in turns)
         return spread(placed, self.reader.tick) if self.spread else placed
+
+    def _short(self, turns: Iterator[Turn]) -> Iterator[Turn]:
+        """Rows that are not dropped: those that are take no arrival from the others."""
+        for turn in turns:
+            if self.portion.fit(turn.request) is None:
+                self.dropped += 1
+            else:
+                yield turn
 
     def _expected(self) -> int | None:
         """How many requests there will be, where each line is one and all are wanted."""
@@ -242,9 +250,7 @@ def _moment(field: str, value: Ns | str | None) -> Ns | None:
 def _instants(
     reader: Reader, path: Path, arrivals: Mapping[str, Any] | Iterable[Ns] | None, seed: int
 ) -> Instants | None:
-    if reader.times == "trace":
-        if arrivals is not None:
-            raise InputError(f"{path} records when its requests arrive; leave out `arrivals`.")
+    if arrivals is None and reader.times == "trace":
         return None
     if arrivals is None:
         what = "its requests arrive" if reader.times == "none" else "its sessions start"

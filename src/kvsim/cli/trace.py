@@ -69,7 +69,7 @@ def convert(
     limit: Annotated[int | None, typer.Option(min=1, help="Rows to take.")] = None,
 ) -> None:
     """Rewrite a trace in another format. The first arrival moves to 0; ticks are not spread."""
-    from itertools import count
+    from itertools import count, islice
 
     from kvsim.cli.console import err
     from kvsim.traces.reader import Turn
@@ -78,9 +78,9 @@ def convert(
     from kvsim.units import duration
 
     starts = None if every is None else count(0, duration(every))
-    workload = open_trace(file, format, spread=False, arrivals=starts, limit=limit)
+    workload = open_trace(file, format, spread=False, arrivals=starts)
     turns = workload.rows() if isinstance(workload, Trace) else map(Turn, workload.arrivals())
-    rows = save(turns, to_file, to)
+    rows = save(islice(turns, limit), to_file, to)
     err().print(f"{to_file}: {rows:,} requests")
 
 
