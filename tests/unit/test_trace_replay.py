@@ -215,10 +215,10 @@ def test_lengths_need_instants(tmp_path):
         list(open_trace(path, arrivals=[9, 3]).arrivals())
 
 
-def test_instants_are_not_wanted_twice_nor_sessions_where_there_are_none(tmp_path):
+def test_sessions_keep_their_own_times_and_are_not_made_up(tmp_path):
     path = file(tmp_path, *plain(0, 1))
-    with pytest.raises(InputError, match="records when its requests arrive"):
-        open_trace(path, arrivals=[0])
+    with pytest.raises(InputError, match="takes its times from the trace"):
+        open_trace(path, arrivals=[0], replay="sessions")
     with pytest.raises(InputError, match="has no sessions: a mooncake trace"):
         open_trace(path, replay="sessions").arrivals()
     path = file(tmp_path, client(0, [0, 1.0, 1.0, "", 0.0, 0.0]))
