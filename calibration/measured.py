@@ -37,7 +37,7 @@ class Measured(Operators):
         self.prefill = cache(self.prefill)  # type: ignore[method-assign]
 
     def gemm(self, shape: Gemms, m: int, bits: int) -> Timed:
-        """From the table, if the shape lies in its grid; a wider one is cut into equal pieces that do."""
+        """From the table, if the shape lies in its grid; a wider one is cut into equal pieces."""
         found = self.table.gemm.get(bits)
         if found is None or shape.groups > 1:
             return Timed(self.roofline.gemm(shape, m, bits).ns, True)

@@ -11,7 +11,7 @@ KERNEL_FLOOR = 2.6e3
 """ns of the smallest kernel: median of layernorm, rotary and activation at 1 to 16 tokens in
 LLMServingSim's profile of vLLM 0.19 (RTX PRO 6000, Llama-3.1-8B). Taken for every GPU."""
 KERNELS_PER_LAYER = 5
-"""Small kernels besides GEMMs and attention: two norms with residual, rotary, activation, KV write."""
+"""Small kernels besides GEMMs and attention: two norms, rotary, activation, KV write."""
 STREAM_EFFICIENCY = 0.8
 """Share of HBM bandwidth that elementwise kernels reach (assumed: STREAM-like copies on HBM3)."""
 
@@ -72,5 +72,5 @@ class Operators(ABC):
 
     @property
     def floor(self) -> float:
-        """The part of an attention kernel's time that is launch and latency, counted once a layer."""
+        """The part of an attention kernel's time that is launch and latency, once a layer."""
         return 2 * KERNEL_FLOOR

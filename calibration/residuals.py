@@ -80,7 +80,9 @@ def _gemm(table: Table) -> Found:
             m=tuple(gemm.m[i] for i in rows),
             n=n,
             k=k,
-            ns={s: tuple(t[i] for i in rows) for s, t in gemm.ns.items() if s[0] in n and s[1] in k},
+            ns={
+                s: tuple(t[i] for i in rows) for s, t in gemm.ns.items() if s[0] in n and s[1] in k
+            },
         )
         yield from _shapes(gemm, kept, roofline, bits)
 
@@ -114,7 +116,9 @@ def _decode(table: Table) -> Found:
                     continue
                 if context > predicted.contexts[-1]:
                     continue
-                regime = [name for start, name in DECODE_REGIMES if context > start or not start][-1]
+                regime = [name for start, name in DECODE_REGIMES if context > start or not start][
+                    -1
+                ]
                 yield f"decode attention, context {regime}", line(predicted, context), ns
 
 

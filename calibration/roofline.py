@@ -62,7 +62,7 @@ class Roofline(Operators):
         return Prefill(ns + self.floor, ns, False)
 
     def all_reduce(self, size: int, gpus: int) -> Timed:
-        """A ring: each GPU sends 2 (g - 1) / g of the bytes; over PCIe where there is no peer link."""
+        """A ring: each GPU sends 2 (g - 1) / g of the bytes; over PCIe without a peer link."""
         link = self.gpu.peer or self.gpu.host
         sent = 2 * (gpus - 1) / gpus * size
         ns = sent / (link.payload) * 1e9

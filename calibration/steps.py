@@ -4,12 +4,12 @@
          + attention(decodes, contexts) + attention(chunks)
 
 and never less than the FLOP and the byte bound. Decode attention is piecewise affine in the tokens
-read, so a run of equal steps is an arithmetic series up to the next knot of the tables. Sequences of a
-batch count as equally long: uneven ones run somewhat slower than this says.
+read, so a run of equal steps is an arithmetic series up to the next knot of the tables. Sequences
+of a batch count as equally long: uneven ones run somewhat slower than this says.
 
-Pipeline parallel: a step is one round in which p sub-batches follow each other through p stages. Each
-stage then takes a p-th of the layers p times, so the round lasts as long as one sub-batch takes
-through all layers, plus the hops between stages.
+Pipeline parallel: a step is one round in which p sub-batches follow each other through p stages.
+Each stage then takes a p-th of the layers p times, so the round lasts as long as one sub-batch
+takes through all layers, plus the hops between stages.
 """
 
 from bisect import bisect_left
@@ -26,7 +26,7 @@ FOREVER = 1 << 60
 HEAD_BITS = 16
 """Quantised checkpoints leave embeddings and the LM head alone."""
 SEEING = ("full", "window", "chunk", "latent", "cross")
-"""Kinds of layers whose cost grows with the context; a shared layer is counted with its own kind."""
+"""Kinds of layers whose cost grows with the context; a shared layer counts as its source."""
 
 
 def seeing(model: Model, tensor: int) -> tuple[Attention, ...]:
@@ -185,7 +185,7 @@ class OperatorTimes(StepTime):
             return Fixed(0, 0, 0, 0, 0, False)
         heads = self._heads
         timed = [(m, self.operators.gemm(Gemms(m.n, m.k), rows, HEAD_BITS)) for m in heads]
-        ns = sum(m.count * t.ns for m, t in timed)
+        ns = sum(m.times * t.ns for m, t in timed)
         flops = self._head_flops * rows
         moved = sum(_read(m, rows, HEAD_BITS) for m in heads)
         return self._book(ns, flops, int(moved), any(t.extrapolated for _, t in timed))
@@ -200,9 +200,7 @@ class OperatorTimes(StepTime):
         values = [round(ns * attention.layers * ONE) for ns in row.ns]
         slopes = tuple(
             max(0, (after - value) // (end - start))
-            for start, end, value, after in zip(
-                knots, knots[1:], values, values[1:], strict=False
-            )
+            for start, end, value, after in zip(knots, knots[1:], values, values[1:], strict=False)
         )
         first = tuple(
             value - slope * knot for value, slope, knot in zip(values, slopes, knots, strict=False)
@@ -234,10 +232,8 @@ class OperatorTimes(StepTime):
         gemms, extrapolated = 0.0, False
         for matmul in self._matmuls:
             groups, taken = _experts(matmul, rows)
-            timed = operators.gemm(
-                Gemms(matmul.n, matmul.k, groups), taken, operators.weight_bits
-            )
-            gemms += matmul.count * timed.ns
+            timed = operators.gemm(Gemms(matmul.n, matmul.k, groups), taken, operators.weight_bits)
+            gemms += matmul.times * timed.ns
             extrapolated |= timed.extrapolated
         kernels = len(model.layers) * KERNELS_PER_LAYER * KERNEL_FLOOR
         small = kernels + operators.stream(self._small_bytes * rows)
@@ -307,7 +303,7 @@ def _experts(matmul: Matmul, rows: int) -> tuple[int, int]:
 
 def _read(matmul: Matmul, rows: int, bits: int) -> float:
     groups, _ = _experts(matmul, rows)
-    return matmul.count * groups * matmul.n * matmul.k * bits / 8
+    return matmul.times * groups * matmul.n * matmul.k * bits / 8
 
 
 def _seen(attention: Attention, tokens: int, history: int) -> int:

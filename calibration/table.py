@@ -1,8 +1,8 @@
 """The calibration format: kernel times measured on one GPU, as small integer tables.
 
 A file is gzipped JSON: `gpu`, `origin` (where the numbers were measured, by whom, under what
-licence), `gemm`, `prefill_attention`, `decode_attention`, `all_reduce` and `residuals`. Times are in
-units of 10 ns. What is not measured is not there; who asks for it must fall back and say so.
+licence), `gemm`, `prefill_attention`, `decode_attention`, `all_reduce` and `residuals`. Times
+are in units of 10 ns. What is not measured is not there; who asks for it must fall back and say so.
 """
 
 import gzip
@@ -127,7 +127,7 @@ def _gemm(part: dict[str, Any]) -> Gemm:
 
 
 def between(grid: tuple[int, ...], value: float) -> tuple[int, float]:
-    """Index i and weight w such that value = grid[i] + w (grid[i+1] - grid[i]); w may leave 0..1."""
+    """(i, w) such that value = grid[i] + w (grid[i+1] - grid[i]); w leaves 0..1 outside."""
     low = min(max(bisect_left(grid, value) - 1, 0), len(grid) - 2)
     return low, (value - grid[low]) / (grid[low + 1] - grid[low])
 

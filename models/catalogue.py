@@ -87,5 +87,14 @@ def read(
     )
 
 
-TIED = ("opt", "gemma2", "gemma3", "gemma3_text", "falcon", "RefinedWeb", "RefinedWebModel", "mamba2")
+TIED = (
+    "opt",
+    "gemma2",
+    "gemma3",
+    "gemma3_text",
+    "falcon",
+    "RefinedWeb",
+    "RefinedWebModel",
+    "mamba2",
+)
 """Families whose LM head is the embedding unless their config says otherwise."""

@@ -19,7 +19,9 @@ from kvsim.models.model import Block, Weight
 Blocks = tuple[Block, ...]
 
 
-def _heads(f: Fields, window: int | None = None, bias: bool = False, chunked: bool = False) -> Heads:
+def _heads(
+    f: Fields, window: int | None = None, bias: bool = False, chunked: bool = False
+) -> Heads:
     hidden = f.whole("hidden_size")
     query = f.whole("num_attention_heads")
     kv = f.whole("num_key_value_heads", default=query)
@@ -97,7 +99,7 @@ def _gemma_mlp(f: Fields) -> tuple[tuple[Weight, ...], int]:
 
 
 def experts_everywhere(f: Fields) -> Blocks:
-    """Mixtral, Qwen MoE: a mixture in each layer, but for the first ones where the config says so."""
+    """Mixtral, Qwen MoE: a mixture in each layer, the first ones excepted where it is said."""
     hidden = f.whole("hidden_size")
     experts = Experts(
         f.whole("num_local_experts", "num_experts", "n_routed_experts"),
@@ -144,7 +146,7 @@ def deepseek(f: Fields) -> Blocks:
 
 
 def llama4(f: Fields) -> Blocks:
-    """Llama 4: chunked attention, every fourth layer sees everything; one routed, one shared expert."""
+    """Llama 4: chunked attention but for every fourth layer; one routed, one shared expert."""
     hidden, every = f.whole("hidden_size"), 4
     chunked = _heads(f, f.whole("attention_chunk_size"), chunked=True)
     width = f.whole("intermediate_size")
@@ -215,7 +217,7 @@ def mamba2(f: Fields) -> Blocks:
 
 
 def rwkv6(f: Fields) -> Blocks:
-    """RWKV-6: time mixing with a matrix state per head, channel mixing instead of a feed-forward."""
+    """RWKV-6: time mixing with a matrix state per head, channel mixing for a feed-forward."""
     hidden = f.whole("hidden_size")
     head = f.whole("head_size", default=64)
     width = f.whole("intermediate_size", default=int(3.5 * hidden) // 32 * 32)
@@ -238,7 +240,7 @@ def rwkv6(f: Fields) -> Blocks:
 
 
 RWKV_MIX_RANK, RWKV_DECAY_RANK = 32, 64
-"""Ranks of RWKV-6's data-dependent mixing and decay (Peng et al., arXiv 2404.05892; twice for 7B)."""
+"""Ranks of RWKV-6's data-dependent mixing and decay (arXiv 2404.05892; twice for 7B)."""
 
 
 def minimax(f: Fields) -> Blocks:
@@ -269,7 +271,7 @@ FAMILIES: dict[str, Callable[[Fields], Blocks]] = {
     "gpt_oss": alternating, "mixtral": experts_everywhere, "qwen2_moe": experts_everywhere,
     "qwen3_moe": experts_everywhere, "glm4_moe": experts_everywhere, "deepseek_v2": deepseek,
     "deepseek_v3": deepseek, "kimi_k2": deepseek, "llama4": llama4, "llama4_text": llama4,
-    "hunyuan": hunyuan, "jamba": jamba, "mamba2": mamba2, "rwkv6": rwkv6, "minimax_text_01": minimax,
-    "minimax_m1": minimax, "minimax": minimax,
+    "hunyuan": hunyuan, "jamba": jamba, "mamba2": mamba2, "rwkv6": rwkv6,
+    "minimax_text_01": minimax, "minimax_m1": minimax, "minimax": minimax,
 }  # fmt: skip
 """By `model_type` of the config."""

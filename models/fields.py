@@ -21,7 +21,9 @@ class Fields:
             if value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, int) or value <= 0:
-                raise InputError(f"{self.source}: {name} is {value!r}; it must be a whole number > 0.")
+                raise InputError(
+                    f"{self.source}: {name} is {value!r}; it must be a whole number > 0."
+                )
             return value
         if default is not DEFAULT:
             return int(default)

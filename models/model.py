@@ -36,12 +36,12 @@ class Block(NamedTuple):
 
 
 class Matmul(NamedTuple):
-    """y[M, n] = x[M, k] W on one GPU, `count` times in the model."""
+    """y[M, n] = x[M, k] W on one GPU, `times` times in the model."""
 
     name: str
     n: int
     k: int
-    count: int
+    times: int
     rows: Literal["all", "sampled", "experts"]
     """M: every token of the step, those sampled from, or those routed to each expert."""
     experts: int = 0
@@ -141,7 +141,7 @@ class Model:
                 rows: Literal["all", "experts"] = "experts" if weight.experts else "all"
                 one = Matmul(weight.name, n, k, 1, rows, weight.experts, weight.active)
                 counted[one] += 1
-        found = [matmul._replace(count=count) for matmul, count in counted.items()]
+        found = [matmul._replace(times=times) for matmul, times in counted.items()]
         head = Matmul("lm_head", -(self.vocabulary // -tensor), self.hidden, 1, "sampled")
         return (*found, head)
 
@@ -174,7 +174,7 @@ class Model:
     def token_flops(self, tensor: int = 1) -> int:
         """FLOPs of the layers' matrix products for one token on one GPU."""
         return sum(
-            2 * m.n * m.k * m.count * (m.active if m.rows == "experts" else 1)
+            2 * m.n * m.k * m.times * (m.active if m.rows == "experts" else 1)
             for m in self.matmuls(tensor)
             if m.rows != "sampled"
         )

@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import NamedTuple
 
-from simpy import Environment, Event
+from simpy import Event
 
 from kvsim.sim.batch import DecodeBatch
-from kvsim.sim.clock import FINISH, PLAN, Alarm
+from kvsim.sim.clock import FINISH, PLAN, Alarm, Clock
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.policy import Preemption, Scheduler, SequenceView
 from kvsim.sim.recorder import Recorder
@@ -53,7 +53,7 @@ class Engine:
 
     def __init__(
         self,
-        env: Environment,
+        env: Clock,
         index: int,
         memory: KVMemory,
         timing: StepTime,

@@ -1,8 +1,8 @@
 """Hit rates without time: a trace's look-ups against one cache of blocks.
 
-Requests come in order of arrival. A request hits the leading run of its blocks that are resident; then
-its blocks are touched or inserted, the last one first, and the cache is trimmed to its capacity. A
-partial last block counts as one.
+Requests come in order of arrival. A request hits the leading run of its blocks that are resident;
+then its blocks are touched or inserted, the last one first, and the cache is trimmed to its
+capacity. A partial last block counts as one.
 """
 
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Numbers from facts: pure functions from the recorder's columns to what a user would have measured."""
+"""Numbers from facts: pure functions from the recorder's columns to what a user measures."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -74,7 +74,7 @@ _NONE = np.empty(0, dtype=np.int64)
 
 
 def distribution(values: "Floats", weights: "Floats | None" = None) -> dict[str, float | None]:
-    """Mean, quantiles and maximum; quantiles are the smallest value with at least that share below."""
+    """Mean, quantiles, maximum; a quantile is the least value with that share at or below."""
     if not len(values):
         return dict.fromkeys(("mean", *QUANTILES, "max"))
     order = np.argsort(values, kind="stable")

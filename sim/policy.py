@@ -16,11 +16,19 @@ class SegmentView(Protocol):
     """What an eviction policy may know of a segment: its place and its use. Identity is its key."""
 
     @property
-    def tokens(self) -> int: ...
+    def tokens(self) -> int:
+        """Tokens it holds."""
+        ...
+
     @property
-    def depth(self) -> int: ...
+    def depth(self) -> int:
+        """Tokens of the prefix before it."""
+        ...
+
     @property
-    def reuses(self) -> int: ...
+    def reuses(self) -> int:
+        """Look-ups that found it."""
+        ...
 
 
 class Foretold(SegmentView, Protocol):
@@ -64,26 +72,48 @@ class SequenceView(Protocol):
     """What a policy may know of a request: its past. How long it will go on is not here."""
 
     @property
-    def id(self) -> int: ...
+    def id(self) -> int:
+        """Its number; lower ones came earlier."""
+        ...
+
     @property
-    def prompt_tokens(self) -> int: ...
+    def prompt_tokens(self) -> int:
+        """Tokens of its prompt."""
+        ...
+
     @property
-    def ready(self) -> Ns: ...
+    def ready(self) -> Ns:
+        """When it reached a replica's queue."""
+        ...
+
     @property
-    def computed(self) -> int: ...
+    def computed(self) -> int:
+        """Tokens whose KV is there; in decode, as of when it began."""
+        ...
+
     @property
-    def missing(self) -> int: ...
+    def missing(self) -> int:
+        """Tokens to compute before it can take its next one."""
+        ...
 
 
 class ReplicaView(Protocol):
     """What a router may know of a replica at this instant."""
 
     @property
-    def index(self) -> int: ...
+    def index(self) -> int:
+        """Its number among the replicas."""
+        ...
+
     @property
-    def waiting_requests(self) -> int: ...
+    def waiting_requests(self) -> int:
+        """Requests in its queue."""
+        ...
+
     @property
-    def running_requests(self) -> int: ...
+    def running_requests(self) -> int:
+        """Requests that hold memory."""
+        ...
 
     def cached(self, sequence: SequenceView) -> int:
         """Tokens of its prompt that the replica holds."""
@@ -91,7 +121,7 @@ class ReplicaView(Protocol):
 
 
 class EngineView(Protocol):
-    """What a scheduler may know of its replica at a boundary. True again after each of its moves."""
+    """What a scheduler may know of its replica at a boundary. Current after each of its moves."""
 
     @property
     def waiting(self) -> Ordered[SequenceView]:
@@ -136,7 +166,7 @@ class Router(ABC):
 
 
 class Prefill(NamedTuple):
-    """A scheduler's move: compute `tokens` more of a prompt in the next step; admits it if waiting."""
+    """A scheduler's move: compute `tokens` more of a prompt in the next step; may admit it."""
 
     sequence: SequenceView
     tokens: int

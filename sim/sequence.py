@@ -63,7 +63,7 @@ class Sequence:
         self.preempted: Ns | None = None
         """Since when it has been waiting to come back; None unless preempted."""
         self.silent: Ns | None = None
-        """When it took its last token before a preemption in decode; None once it takes the next."""
+        """When it took its last token before a preemption; None once it takes the next."""
         self.preemptions = 0
         self.lost = 0
         """Tokens whose KV was there when it was preempted."""

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Numbers = NDArray[np.float64] | NDArray[np.int64]
 
 INTERVALS = 400
 """Points of a timeline: a chart's width in pixels, more or less."""
@@ -45,7 +46,7 @@ def timeline(facts: Facts, end: Ns, replicas: int) -> "dict[str, Floats]":
     return columns
 
 
-def _held(facts: Facts, end: Ns) -> "tuple[Floats, Floats, Floats]":
+def _held(facts: Facts, end: Ns) -> "tuple[Numbers, Numbers, Numbers]":
     """Cached bytes stay as they are until the replica's next span."""
     spans = facts.spans
     order = np.lexsort((spans["start"], spans["replica"]))
@@ -55,9 +56,7 @@ def _held(facts: Facts, end: Ns) -> "tuple[Floats, Floats, Floats]":
     return start, np.maximum(start, stop), spans["kv_cached"][order]
 
 
-def _integral(
-    start: "Floats", stop: "Floats", value: "Floats", edges: "Floats"
-) -> "NDArray[np.float64]":
+def _integral(start: "Numbers", stop: "Numbers", value: "Numbers", edges: "Floats") -> "Floats":
     """Per interval: the integral of the sum of `value` over [start, stop), in value x ns."""
     times = np.concatenate((start, stop)).astype(np.float64)
     steps = np.concatenate((value, -value)).astype(np.float64)

@@ -16,7 +16,7 @@ STATED = Efficiency()
 @timing.register("roofline")
 @dataclass(slots=True)
 class Roofline(Timing):
-    """max(FLOPs / peak, bytes / bandwidth) per operator, with efficiencies of the H100's kernels."""
+    """max(FLOPs / peak, bytes / bandwidth) per operator, with stated efficiencies."""
 
     gemm_flops: float = STATED.gemm_flops
     gemm_bytes: float = STATED.gemm_bytes

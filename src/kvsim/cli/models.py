@@ -56,7 +56,10 @@ def show(
     for label, value in (
         ("model", one.title),
         ("source", one.source),
-        ("parameters", f"{one.parameters / 1e9:,.2f} B, {one.active_parameters / 1e9:,.2f} B active"),
+        (
+            "parameters",
+            f"{one.parameters / 1e9:,.2f} B, {one.active_parameters / 1e9:,.2f} B active",
+        ),
         ("weights", f"{one.weights_bytes() / 1e9:,.1f} GB in bf16"),
         ("KV per token", f"{one.layout.bytes_per_token():,} bytes in bf16"),
         ("state per request", f"{one.layout.state_bytes():,} bytes in bf16"),

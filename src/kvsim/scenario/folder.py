@@ -1,4 +1,4 @@
-"""The run folder: written beside its place and moved there whole, so that half a run is never one."""
+"""The run folder: written beside its place and moved there whole, so that half a run is none."""
 
 import json
 import shutil
@@ -23,9 +23,9 @@ INSTANTS = ("admitted", "first_token", "finish", "session", "queue")
 
 def reserve(folder: Path) -> None:
     """Raise InputError if `folder` cannot become a run folder: better before a run than after."""
-    if folder.exists() and not (folder / "summary.json").is_file():
-        if not folder.is_dir() or any(folder.iterdir()):
-            raise InputError(f"{folder} exists and is not a run folder; choose another --out.")
+    taken = folder.exists() and not (folder / "summary.json").is_file()
+    if taken and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} exists and is not a run folder; choose another --out.")
     parent = folder.absolute().parent
     try:
         parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -176,8 +176,7 @@ def _fields(location: tuple[Any, ...]) -> list[str]:
         inner = next(
             (f.annotation for n, f in part.model_fields.items() if key in (n, f.alias)), None
         )
-        if hasattr(inner, "__args__"):
-            inner = inner.__args__[0]
+        inner = next(iter(get_args(inner)), inner)
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             return []
         part = inner

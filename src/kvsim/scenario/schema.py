@@ -1,4 +1,4 @@
-"""What a scenario may say, nested as the machine is nested. Facts and choices only; nothing runs."""
+"""What a scenario may say, nested as the machine is nested: facts and choices, nothing runs."""
 
 from typing import Annotated, Any, Literal
 
