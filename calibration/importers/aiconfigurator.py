@@ -11,7 +11,7 @@ import gzip
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from kvsim.calibration.table import UNIT, parse
 
@@ -86,7 +86,7 @@ def _heads(frame: "pd.DataFrame") -> "list[tuple[list[int], pd.DataFrame]]":
     axes = ["num_heads", "num_key_value_heads", "head_dim", "kv_cache_dtype", "window_size"]
     found = []
     for key, part in frame.groupby(axes, sort=True):
-        q, kv, width, dtype, window = map(str, cast("tuple[object, ...]", key))
+        q, kv, width, dtype, window = map(str, key)
         found.append(([int(q), int(kv), int(width), BITS[dtype], int(window)], part))
     return found
 
