@@ -66,9 +66,10 @@ class Distribution:
         return int(min(max(self.law.value, self.low), self.high))
 
 
-def fixed(value: int) -> Distribution:
-    """Always `value`."""
-    return Distribution(Constant(value), value, value)
+NONE = Distribution(Constant(0), 0)
+"""Always 0."""
+ONE = Distribution(Constant(1), 0)
+"""Always 1."""
 
 
 def counts(at_least: int) -> Reader:

@@ -167,8 +167,9 @@ def weighted(rng: Generator, weights: tuple[float, ...], count: int) -> NDArray[
     """`count` indices of `weights`, each in proportion to its weight."""
     edges = np.cumsum(weights)
     last = np.flatnonzero(weights)[-1]  # rounding may reach the very end
-    at: NDArray[np.int64] = np.searchsorted(edges, rng.random(count) * edges[-1], side="right")
-    return np.minimum(at, last)
+    at = np.searchsorted(edges, rng.random(count) * edges[-1], side="right")
+    chosen: NDArray[np.int64] = np.minimum(at, last)
+    return chosen
 
 
 def _positive(name: str, value: float | None) -> None:
