@@ -174,7 +174,7 @@ def _distribution(value: object, where: str, quantity: _Quantity) -> Distributio
         law = _LAWS[name](inside, f"{where}.{name}", quantity)
     low, high = quantity.least if low is None else low, int(MOST) if high is None else high
     if low > high:
-        raise InputError(f"{where}: min is {value.get('min')!r}, above max.")
+        raise InputError(f"{where}: min {low} is above max {high}.")
     return Distribution(law, low, high)
 
 
