@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Reversible
 from collections.abc import Sequence as Ordered
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from kvsim.hardware import GPU
 from kvsim.models import Model
@@ -200,6 +200,48 @@ class Preemption(ABC):
         """One of `running`, given in order of admission."""
 
 
+class RestoreView(NamedTuple):
+    """A stretch of a request's KV that a lower tier holds, and what getting it back would take."""
+
+    tokens: int
+    history: int
+    """Tokens before it, which are there or will be."""
+    tier: str
+    load: Ns
+    """To load it now, sharing links with what is on its way already."""
+    compute: Ns
+    """To compute it by itself."""
+    ahead: Ns
+    """To compute what waits before this request: so long it would not be computed anyway."""
+
+
+class Restore(ABC):
+    """Whether KV that a lower tier holds is loaded or computed again."""
+
+    @abstractmethod
+    def loads(self, view: RestoreView) -> bool:
+        """True to load this stretch; False to compute it, and all that follows it."""
+
+
+class Stored(NamedTuple):
+    """A stretch of KV that has just been computed and might be kept in a lower tier."""
+
+    tokens: int
+    """From the head of the text on."""
+    moment: Literal["prefill", "end"]
+    """The prompt is complete, or the request is finished."""
+    reuses: int
+    """Look-ups that have found its last part in HBM."""
+
+
+class Placement(ABC):
+    """What a tier keeps. One instance per tier; a full tier makes room by its own eviction."""
+
+    @abstractmethod
+    def keeps(self, stored: Stored) -> bool:
+        """Whether to copy what the tier lacks of this stretch."""
+
+
 class Timing(ABC):
     """Where a replica's step times come from. Asked once, before the run."""
 
@@ -221,4 +263,6 @@ eviction = Registry[Eviction]("eviction")
 router = Registry[Router]("router")
 scheduler = Registry[Scheduler]("scheduler")
 preemption = Registry[Preemption]("preemption")
+restore = Registry[Restore]("restore")
+placement = Registry[Placement]("placement")
 timing = Registry[Timing]("timing")

@@ -111,6 +111,16 @@ class PrefixTree:
             node.reuses += 1
             node = node.parent
 
+    def hold(self, leaf: Segment) -> None:
+        """As `lock`, for a copy to be made: no use of it."""
+        node = leaf
+        while node.parent is not None:
+            if not node.locks:
+                self.locked += node.tokens // self.block_tokens * self.block_bytes
+                self.eviction.locked(node)
+            node.locks += 1
+            node = node.parent
+
     def unlock(self, leaf: Segment, now: Ns) -> None:
         """One reader less, deepest segment first: so a sequence's last block is released first."""
         node = leaf
