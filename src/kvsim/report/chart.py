@@ -1,4 +1,4 @@
-"""What all charts share: a finding as title, colours that everybody can tell apart, axes with units.
+"""What charts share: a finding as title, colours that everybody can tell apart, axes with units.
 
 Colours are those of Okabe and Ito, "Color Universal Design" (2008). Text, grid and lines take the
 colour of the page, light or dark, when it is shown; only data has a colour of its own here.

@@ -80,13 +80,7 @@ GROUPS = (
 )
 """What a comparison shows, in groups of rows that belong together."""
 # fmt: on
-IDLE = {
-    "ttft_breakdown_s.",
-    "cache.by_tier.",
-    "preemptions",
-    "recomputed_tokens",
-    "requests.rejected",
-}
+IDLE = ("ttft_breakdown_s.", "cache.by_tier.", "preemptions", "recomputed", "requests.rejected")
 """Rows that are left out of a comparison where every run has zero."""
 
 
