@@ -44,6 +44,8 @@ COLOURS = {
     "transfer": PURPLE,
     "other": GREY,
 }
+INSIDE = dict.fromkeys(PARTS, "black") | {"prefill": "white"}
+"""The colour of numbers inside a bar, chosen for contrast."""
 CDF_CAPTION = (
     "Read upwards from a time: the curve is the share of arrived requests that were served by "
     "then. It ends below 100 % where requests were rejected or unfinished."
@@ -134,7 +136,7 @@ def _met(values: "Floats", arrived: int, targets: list[tuple[str, float]]) -> st
     if len(targets) != 1:
         return ""
     share = _share_within(values, targets[0][1], arrived)
-    return f"; {words.percent(share)} met the SLO of {words.duration(targets[0][1])}"
+    return f"; {words.percent(share)} met the SLO of {words.target(targets[0][1])}"
 
 
 def _share_within(values: "Floats", limit: float, arrived: int) -> float:
@@ -180,7 +182,7 @@ def _cdf(
     for label, seconds in shown:
         met = _share_within(values, seconds, arrived)
         at = np.log10(seconds / scale) if log else seconds / scale
-        text = f"{label} SLO".strip() + f" {words.duration(seconds)}: {words.percent(met)} met"
+        text = f"{label} SLO".strip() + f" {words.target(seconds)}: {words.percent(met)} met"
         marked(drawn, seconds / scale, text, float((at - start) / (stop - start)), log)
     drawn.update_yaxes(range=[0, 103])
     return drawn
@@ -244,7 +246,7 @@ def _bar(drawn: "Figure", part: str, bands: dict[str, dict[str, float]]) -> None
     drawn.add_bar(
         name=part, y=labels, x=short(100 * share for share in shares), orientation="h",
         marker_color=COLOURS[part], text=inside,
-        textposition="inside", insidetextanchor="middle", textangle=0, textfont_color="white",
+        textposition="inside", insidetextanchor="middle", textangle=0, insidetextfont_color=INSIDE[part],
         customdata=texts, hovertemplate=f"{part}: %{{customdata}}, %{{x:.1f}} %<extra></extra>",
     )  # fmt: skip
 

@@ -70,7 +70,7 @@ def rates(run: RunFolder) -> Chart:
     for name, colour, dash in (("arrived", ORANGE, "dot"), ("finished", GREEN, "solid")):
         rate = frame[name] / frame["width"] * SECOND
         _line(drawn, frame, rate, name, colour, " requests/s", dash)
-    return Chart("rates", _keeping_up(frame), caption, drawn)
+    return Chart("rates", _keeping_up(run, frame), caption, drawn)
 
 
 def batch(run: RunFolder) -> Chart:
@@ -80,8 +80,8 @@ def batch(run: RunFolder) -> Chart:
     if not frame[["running", "waiting"]].fillna(0).to_numpy().any():
         return Chart("batch", "No request ran or waited", caption)
     ran, waited = frame["running"].max(), frame["waiting"].max()
-    queue = f"up to {words.amount(round(waited))} waited" if waited >= 1 else "hardly any waited"
-    finding = f"Up to {words.amount(round(ran))} requests ran at once, and {queue}"
+    queue = f"up to {words.amount(round(waited))} waited" if waited >= 1 else "none waited for long"
+    finding = f"Up to {words.plural(round(ran), 'request')} ran at once, and {queue}"
     drawn = _over_time(frame, "Requests")
     _line(drawn, frame, frame["running"], "running", BLUE, " requests")
     _line(drawn, frame, frame["waiting"], "waiting", VERMILLION, " requests")
@@ -198,8 +198,9 @@ def _line(
     dash: str = "solid",
 ) -> None:
     """A line over time; markers where there are too few points for one."""
+    mode = "lines" if len(frame) > 1 else "markers"
     drawn.add_scatter(
-        x=_middles(frame), y=short(values), name=name, mode="lines" if len(frame) > 1 else "markers",
+        x=_middles(frame), y=short(values), name=name, mode=mode,
         line={"color": colour, "width": 2, "dash": dash},
         hovertemplate=f"%{{y:.3~s}}{unit}",
     )  # fmt: skip
@@ -221,11 +222,12 @@ def _area(
     )  # fmt: skip
 
 
-def _keeping_up(frame: "pd.DataFrame") -> str:
+def _keeping_up(run: RunFolder, frame: "pd.DataFrame") -> str:
     """Whether the system was behind when the last request came."""
     inside = (frame["arrived"] - frame["finished"]).cumsum()
     last = int(frame["arrived"].to_numpy().nonzero()[0][-1])
-    left, arrived = float(inside.iloc[last]), float(frame["arrived"].sum())
+    rejected = float((run.requests["status"] == "rejected").sum())
+    left, arrived = float(inside.iloc[last]) - rejected, float(frame["arrived"].sum())
     rate = words.amount(arrived / (float(frame["width"].iloc[: last + 1].sum()) / SECOND))
     if left >= 0.1 * arrived and left > 1:
         return (
@@ -238,9 +240,7 @@ def _keeping_up(frame: "pd.DataFrame") -> str:
 def _fullness(frame: "pd.DataFrame", held: float, capacity: float | None) -> str:
     leased = float(frame["kv_leased"].max())
     if not capacity:
-        return (
-            f"KV took up to {words.size(held)}, of which running requests held {words.size(leased)}"
-        )
+        return f"KV took up to {words.size(held)}; running requests alone, {words.size(leased)}"
     return (
         f"KV filled up to {share_of(held, capacity)} of its memory; "
         f"running requests alone, up to {share_of(leased, capacity)}"
@@ -266,7 +266,7 @@ def _step_times(spans: "pd.DataFrame") -> "pd.DataFrame":
     prompts, answers = spans["chunk_tokens"] > 0, spans["decodes"] > 0
     kind = np.where(prompts & answers, "both", np.where(prompts, "prefill", "decode"))
     lengths = (spans["end"] - spans["start"]).groupby([spans["replica"].astype(int), kind]).sum()
-    shares = lengths.unstack(fill_value=0.0).reindex(columns=list(_KINDS)[:-1], fill_value=0.0)
+    shares = lengths.unstack(fill_value=0).reindex(columns=list(_KINDS)[:-1], fill_value=0.0)
     shares = shares / whole if whole else shares
     return shares.assign(idle=(1 - shares.sum(axis=1)).clip(lower=0))
 

@@ -47,6 +47,12 @@ def duration(value: object) -> str:
     return f"{digits(number / scale)} {unit}"
 
 
+def target(seconds: float) -> str:
+    """A duration that somebody chose, with no more digits than they gave: 2 s, 50 ms."""
+    scale, unit = time_unit(seconds)
+    return f"{seconds / scale:.6g} {unit}"
+
+
 def time_unit(value: float) -> tuple[float, str]:
     """The unit in which `value` seconds read well, as (seconds per unit, name)."""
     if value == 0:
