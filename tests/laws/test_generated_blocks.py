@@ -54,7 +54,8 @@ def hold_block_laws(sent: list[Request], asked: dict[str, Any]) -> None:
     owners: dict[int, object] = {}
     assert len({request.id for request in sent}) == len(sent) == asked["requests"]
     for request in sent:
-        runs, ids = request.blocks, []
+        runs = request.blocks
+        ids: list[int] = []
         for first, blocks in zip(runs[::2], runs[1::2], strict=True):
             assert blocks > 0
             ids.extend(range(first, first + blocks))
