@@ -32,7 +32,8 @@ def made(kind: str, *parts: Mapping[str, Any], seed: int = 1, **more: Any) -> Wo
 
 def served(work: Workload, service: int = SECOND) -> list[Request]:
     """Every request in order of arrival, on a machine where each takes `service`."""
-    sent, ends = [], []
+    sent: list[Request] = []
+    ends: list[tuple[int, int, Request]] = []
     for request in work.arrivals():
         heappush(ends, (request.arrival + service, request.id, request))
     while ends:
