@@ -12,7 +12,7 @@ from kvsim.units import Ns
 
 
 class Segment:
-    """Tokens [depth, end) of a prefix, held by a tier. Policies may read `tokens depth reuses`."""
+    """Tokens [depth, end) of a prefix, held by a tier. Policies see a `SegmentView`."""
 
     __slots__ = ("children", "depth", "end", "key", "locks", "parent", "reuses")
 
