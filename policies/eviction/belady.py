@@ -21,7 +21,7 @@ class Belady(Eviction):
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"future"})
-    _order: Order = field(init=False, repr=False, default_factory=Order)
+    _order: Order[float] = field(init=False, repr=False, default_factory=Order)
 
     def touched(self, segment: SegmentView, now: Ns) -> None:
         """Its next use is a later one now."""
@@ -30,7 +30,7 @@ class Belady(Eviction):
             raise InputError(
                 "eviction 'belady' needs the future, which is known in `kvsim hitrate` only."
             )
-        self._order.put(segment, (-next_use,))
+        self._order.put(segment, -next_use)
 
     def released(self, segment: SegmentView, now: Ns) -> None:
         """It may leave again."""

@@ -13,14 +13,14 @@ from kvsim.units import Ns
 class FIFO(Eviction):
     """First in, first out: what was inserted first goes first, however often it was used."""
 
-    _order: Order = field(init=False, repr=False, default_factory=Order)
+    _order: Order[float] = field(init=False, repr=False, default_factory=Order)
     _clock: int = field(init=False, repr=False, default=0)
 
     def touched(self, segment: SegmentView, now: Ns) -> None:
         """Only the first time matters."""
         if segment not in self._order:
             self._clock += 1
-            self._order.put(segment, (self._clock,))
+            self._order.put(segment, self._clock)
 
     def released(self, segment: SegmentView, now: Ns) -> None:
         """It may leave again, from its old place."""

@@ -16,7 +16,7 @@ class LFU(Eviction):
     Uses are counted while a segment is here and forgotten when it leaves ("in-cache LFU").
     """
 
-    _order: Order = field(init=False, repr=False, default_factory=Order)
+    _order: Order[tuple[float, ...]] = field(init=False, repr=False, default_factory=Order)
     _clock: int = field(init=False, repr=False, default=0)
 
     def touched(self, segment: SegmentView, now: Ns) -> None:

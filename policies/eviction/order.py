@@ -2,38 +2,40 @@
 
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush, heapreplace
+from typing import Generic, TypeVar
 
 from kvsim.sim.policy import SegmentView
 
-Rank = tuple[float, ...]
+Rank = TypeVar("Rank", float, tuple[float, ...])
 SLACK = 64
 """Outdated heap entries that are not worth clearing away."""
 
 
-class _Place:
-    """Where a segment stands: its rank, the rank it is offered at (None: aside), its size."""
+class _Place(Generic[Rank]):
+    """Where a segment stands: its rank, its size, and which heap entry offers it (0: aside)."""
 
-    __slots__ = ("offered", "rank", "tokens")
+    __slots__ = ("entry", "rank", "segment", "tokens")
 
-    def __init__(self, rank: Rank, tokens: int) -> None:
-        self.offered: Rank | None = None
+    def __init__(self, segment: SegmentView, rank: Rank) -> None:
+        self.entry = 0
         self.rank = rank
-        self.tokens = tokens
+        self.segment = segment
+        self.tokens = segment.tokens
 
 
-class Order:
+class Order(Generic[Rank]):
     """Segments by rank, lowest first; of equal ranks the deeper goes first. Amortised O(log n).
 
     A heap, put right only where it is looked at: a rank that grows costs O(1) until then. Segments
     that were refused stand aside with their rank until they are offered anew.
     """
 
-    __slots__ = ("_heap", "_places", "_pushes", "tokens")
+    __slots__ = ("_entries", "_heap", "_places", "tokens")
 
     def __init__(self) -> None:
-        self._places: dict[SegmentView, _Place] = {}
-        self._heap: list[tuple[Rank, int, int, SegmentView]] = []
-        self._pushes = 0
+        self._places: dict[SegmentView, _Place[Rank]] = {}
+        self._heap: list[tuple[Rank, int, int, _Place[Rank]]] = []
+        self._entries = 0
         self.tokens = 0
         """Their size; exact for what may leave, since only locked segments grow."""
 
@@ -51,30 +53,30 @@ class Order:
         """Give a segment its rank, whether it was here or not, and offer it."""
         place = self._places.get(segment)
         if place is None:
-            tokens = segment.tokens
-            place = self._places[segment] = _Place(rank, tokens)
-            self.tokens += tokens
-            self._push(segment, place)
+            place = self._places[segment] = _Place(segment, rank)
+            self.tokens += place.tokens
+            self._offer(place)
             return
+        lower = rank < place.rank
         place.rank = rank
-        self._measure(segment, place)
-        if place.offered is None or rank < place.offered:
-            self._push(segment, place)
+        self._measure(place)
+        if lower or not place.entry:
+            self._offer(place)
 
     def offer(self, segment: SegmentView | None) -> None:
         """It may perhaps leave again; nothing happens if it is not here."""
-        place = self._places.get(segment) if segment is not None else None
-        if segment is None or place is None:
+        if segment is None or segment not in self._places:
             return
-        self._measure(segment, place)
-        if place.offered is None:
-            self._push(segment, place)
+        place = self._places[segment]
+        self._measure(place)
+        if not place.entry:
+            self._offer(place)
 
     def split(self, segment: SegmentView, head: SegmentView) -> None:
         """Put `head` where `segment` is, if that is here: of the same rank, it goes after it."""
         place = self._places.get(segment)
         if place is not None:
-            self._measure(segment, place)
+            self._measure(place)
             self.put(head, place.rank)
 
     def drop(self, segment: SegmentView) -> bool:
@@ -83,53 +85,43 @@ class Order:
         if place is None:
             return False
         self.tokens -= place.tokens
-        heap = self._heap
-        if heap[0][3] is segment:
-            heappop(heap)
-        elif len(heap) > 2 * len(self._places) + SLACK:
-            self._clear_away()
+        place.entry = 0
         if not self._places:
-            heap.clear()
+            self._heap.clear()
+        elif self._heap and self._heap[0][3] is place:
+            heappop(self._heap)
         return True
 
     def first(self, evictable: Callable[..., bool]) -> SegmentView | None:
         """The lowest of those offered that is `evictable`; the refused stand aside."""
-        heap, places = self._heap, self._places
+        heap = self._heap
         while heap:
-            rank, _, _, segment = heap[0]
-            place = places.get(segment)
-            if place is None or place.offered != rank:
+            rank, _, entry, place = heap[0]
+            if place.entry != entry:
                 heappop(heap)
             elif place.rank != rank:
-                place.offered = place.rank
-                heapreplace(heap, self._entry(segment, place.rank))
-            elif evictable(segment):
-                self._measure(segment, place)
-                return segment
+                heapreplace(heap, self._entry(place))
+            elif evictable(place.segment):
+                self._measure(place)
+                return place.segment
             else:
                 heappop(heap)
-                place.offered = None
+                place.entry = 0
         return None
 
-    def _entry(self, segment: SegmentView, rank: Rank) -> tuple[Rank, int, int, SegmentView]:
-        self._pushes += 1
-        return rank, -segment.depth, self._pushes, segment
+    def _entry(self, place: _Place[Rank]) -> tuple[Rank, int, int, _Place[Rank]]:
+        self._entries += 1
+        place.entry = self._entries
+        return place.rank, -place.segment.depth, place.entry, place
 
-    def _push(self, segment: SegmentView, place: _Place) -> None:
-        place.offered = place.rank
-        heappush(self._heap, self._entry(segment, place.rank))
-        if len(self._heap) > 2 * len(self._places) + SLACK:
-            self._clear_away()
+    def _offer(self, place: _Place[Rank]) -> None:
+        heap = self._heap
+        if len(heap) > 2 * len(self._places) + SLACK:
+            heap[:] = [entry for entry in heap if entry[3].entry == entry[2]]
+            heapify(heap)
+        heappush(heap, self._entry(place))
 
-    def _measure(self, segment: SegmentView, place: _Place) -> None:
-        tokens = segment.tokens
-        if tokens != place.tokens:
-            self.tokens += tokens - place.tokens
-            place.tokens = tokens
-
-    def _clear_away(self) -> None:
-        offered = [(s, p) for s, p in self._places.items() if p.offered is not None]
-        self._heap = [self._entry(segment, place.rank) for segment, place in offered]
-        for _, place in offered:
-            place.offered = place.rank
-        heapify(self._heap)
+    def _measure(self, place: _Place[Rank]) -> None:
+        tokens = place.segment.tokens
+        self.tokens += tokens - place.tokens
+        place.tokens = tokens
