@@ -7,13 +7,15 @@ counts as a block. Nothing is ever locked, and a block may leave before those th
 """
 
 from collections.abc import Iterable, Sequence
-from math import inf
 from typing import NamedTuple
 
 from kvsim.errors import InputError
-from kvsim.sim.policy import Eviction
+from kvsim.sim.policy import Eviction, SegmentView
 from kvsim.traces.request import Request
 from kvsim.units import Ns
+
+NEVER = 1 << 60
+"""Above the number of any request."""
 
 
 class HitRate(NamedTuple):
@@ -31,7 +33,7 @@ class HitRate(NamedTuple):
 
 
 class Block:
-    """A resident block as policies see it (`SegmentView`, and `ForeseenView` for oracles)."""
+    """A resident block as policies see it (`SegmentView`, and `Foretold` for oracles)."""
 
     __slots__ = ("depth", "key", "next_use", "reuses", "tokens")
     parent = None
@@ -41,6 +43,7 @@ class Block:
         self.tokens = tokens
         self.depth = depth
         self.reuses = 0
+        self.next_use = NEVER
 
 
 class Lookup(NamedTuple):
@@ -58,9 +61,11 @@ class Lookups:
         """Requests of a trace, or plain block ids of one request after another."""
         lookups = [_lookup(number, request) for number, request in enumerate(requests)]
         self._lookups = sorted(lookups, key=lambda lookup: lookup.now)
-        self._next_uses: list[list[float]] | None = None
+        self._next_uses: list[list[int]] | None = None
         self.total = sum(len(lookup.blocks) for lookup in lookups)
         """Blocks asked for."""
+        self.block_tokens = max((lookup.block_tokens for lookup in lookups), default=0)
+        """Tokens of a block, of the largest if they differ; 1 for plain ids."""
 
     def replay(self, policy: Eviction, capacity: int, name: str = "") -> HitRate:
         """Blocks found in a cache of `capacity` blocks under `policy`, a fresh one."""
@@ -92,14 +97,14 @@ class Lookups:
                 del resident[gone.key]
         return HitRate(name or type(policy).__name__, capacity, hits, self.total)
 
-    def _foreseen(self) -> list[list[float]]:
+    def _foreseen(self) -> list[list[int]]:
         """For each block of each look-up, the number of the look-up that asks for it next."""
         if self._next_uses is None:
             after: dict[int, int] = {}
-            uses: list[list[float]] = []
+            uses: list[list[int]] = []
             for number in range(len(self._lookups) - 1, -1, -1):
                 blocks = self._lookups[number].blocks
-                uses.append([after.get(key, inf) for key in blocks])
+                uses.append([after.get(key, NEVER) for key in blocks])
                 after.update(dict.fromkeys(blocks, number))
             self._next_uses = uses[::-1]
         return self._next_uses
@@ -124,5 +129,5 @@ def _lookup(number: int, request: Request | Sequence[int]) -> Lookup:
     return Lookup(request.arrival, tuple(blocks[:wanted]), request.block_tokens)
 
 
-def _anything(block: Block) -> bool:
+def _anything(block: SegmentView) -> bool:
     return True

@@ -3,9 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Reversible
 from collections.abc import Sequence as Ordered
-from typing import ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
+from kvsim.hardware import GPU
+from kvsim.models import Model
 from kvsim.sim.registry import Registry
+from kvsim.sim.timing import StepTime
 from kvsim.units import Ns
 
 
@@ -42,12 +45,12 @@ class SegmentView(Protocol):
         ...
 
 
-class ForeseenView(SegmentView, Protocol):
+class Foretold(SegmentView, Protocol):
     """A segment as oracles see it: given to policies with `needs = {"future"}` only."""
 
     @property
-    def next_use(self) -> float:
-        """Number of the request that will look it up next; infinite if none will."""
+    def next_use(self) -> int:
+        """Number of the request that looks it up next; one above all others if none will."""
         ...
 
 
@@ -61,7 +64,7 @@ class Eviction(ABC):
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
-    """`{"future"}` for an oracle: it is then given `ForeseenView`s, and reports say so."""
+    """`{"future"}` for an oracle: it is then given `Foretold` segments, and reports say so."""
 
     @abstractmethod
     def touched(self, segment: SegmentView, now: Ns) -> None:
@@ -221,7 +224,25 @@ class Preemption(ABC):
         """One of `running`, given in order of admission."""
 
 
+class Timing(ABC):
+    """Where a replica's step times come from. Asked once, before the run."""
+
+    @abstractmethod
+    def step_time(
+        self,
+        model: Model,
+        gpu: GPU,
+        tensor: int,
+        pipeline: int,
+        weight_bits: int,
+        kv_bits: int,
+        engine: Any,
+    ) -> StepTime:
+        """Step times of `model` on `tensor` x `pipeline` GPUs under an engine's overheads."""
+
+
 eviction = Registry[Eviction]("eviction")
 router = Registry[Router]("router")
 scheduler = Registry[Scheduler]("scheduler")
 preemption = Registry[Preemption]("preemption")
+timing = Registry[Timing]("timing")

@@ -123,7 +123,7 @@ class PrefixTree:
     def insert(
         self, leaf: Segment, labels: Runs, label_tokens: int, tokens: int, now: Ns
     ) -> Segment:
-        """Continue the locked path that ends with `leaf` to `tokens`; returns the new leaf.
+        """Continue the locked path that ends with `leaf` to `tokens`, whole blocks; the new leaf.
 
         Stops where somebody else has put the same blocks meanwhile: two copies are not kept.
         The new tokens are locked once, for the caller. Their bytes are counted here from now on.
@@ -164,6 +164,7 @@ class PrefixTree:
             victim = self.eviction.victim(_evictable)
             if victim is None:
                 break
+            assert isinstance(victim, Segment)
             blocks = min(-((gone - wanted) // self.block_bytes), victim.tokens // self.block_tokens)
             gone += blocks * self.block_bytes
             self._trim(victim, blocks * self.block_tokens)

@@ -1,5 +1,6 @@
 """A tiny machine for tests: known step times, a handful of requests, answers as plain lists."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from kvsim.sim.cluster import Cluster
 from kvsim.sim.engine import Engine
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.metrics import Facts
+from kvsim.sim.physics import Peak, check
 from kvsim.sim.policy import Router, Scheduler
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.simulation import Simulation
@@ -127,6 +129,8 @@ class Outcome:
     def __init__(self, simulation: Simulation) -> None:
         self.simulation = simulation
         self.facts = Facts.of(simulation.recorder)
+        peaks = [Peak(math.inf, math.inf)] * len(simulation.cluster.engines)
+        check(self.facts, simulation.recorder, peaks)
 
     def __getitem__(self, column: str) -> list[int]:
         """A column of the requests, in order of id."""

@@ -1,4 +1,4 @@
-"""The best that any policy could do."""
+"""Eviction: the best that any policy could do."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,7 +25,7 @@ class Belady(Eviction):
 
     def touched(self, segment: SegmentView, now: Ns) -> None:
         """Its next use is a later one now."""
-        next_use: float | None = getattr(segment, "next_use", None)
+        next_use: int | None = getattr(segment, "next_use", None)
         if next_use is None:
             raise InputError(
                 "eviction 'belady' needs the future, which is known in `kvsim hitrate` only."
@@ -45,6 +45,6 @@ class Belady(Eviction):
         self._order.drop(segment)
         self._order.offer(segment.parent)
 
-    def victim(self, evictable: Callable[..., bool]) -> SegmentView | None:
+    def victim(self, evictable: Callable[[SegmentView], bool]) -> SegmentView | None:
         """The one needed last."""
         return self._order.first(evictable)

@@ -1,4 +1,4 @@
-"""First in, first out."""
+"""Eviction: first in, first out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -35,6 +35,6 @@ class FIFO(Eviction):
         self._order.drop(segment)
         self._order.offer(segment.parent)
 
-    def victim(self, evictable: Callable[..., bool]) -> SegmentView | None:
+    def victim(self, evictable: Callable[[SegmentView], bool]) -> SegmentView | None:
         """The oldest."""
         return self._order.first(evictable)

@@ -1,4 +1,4 @@
-"""Least frequently used."""
+"""Eviction: least frequently used."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -39,6 +39,6 @@ class LFU(Eviction):
         self._order.drop(segment)
         self._order.offer(segment.parent)
 
-    def victim(self, evictable: Callable[..., bool]) -> SegmentView | None:
+    def victim(self, evictable: Callable[[SegmentView], bool]) -> SegmentView | None:
         """The least used."""
         return self._order.first(evictable)

@@ -1,4 +1,4 @@
-"""Least recently used: what every system does unless it says otherwise."""
+"""Eviction: least recently used."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -43,6 +43,6 @@ class LRU(Eviction):
         """Forgotten."""
         self._order.pop(segment, None)
 
-    def victim(self, evictable: Callable[..., bool]) -> SegmentView | None:
+    def victim(self, evictable: Callable[[SegmentView], bool]) -> SegmentView | None:
         """The head of the line; those before it that cannot leave are few."""
         return next(filter(evictable, self._order), None)

@@ -18,7 +18,7 @@ class _Place(Generic[Rank]):
 
     def __init__(self, segment: SegmentView, rank: Rank) -> None:
         self.entry = 0
-        self.rank = rank
+        self.rank: Rank = rank
         self.segment = segment
         self.tokens = segment.tokens
 
@@ -47,7 +47,8 @@ class Order(Generic[Rank]):
 
     def rank(self, segment: SegmentView) -> Rank:
         """The rank it has. Raises KeyError for a segment that is not here."""
-        return self._places[segment].rank
+        rank: Rank = self._places[segment].rank
+        return rank
 
     def put(self, segment: SegmentView, rank: Rank) -> None:
         """Give a segment its rank, whether it was here or not, and offer it."""
@@ -92,7 +93,7 @@ class Order(Generic[Rank]):
             heappop(self._heap)
         return True
 
-    def first(self, evictable: Callable[..., bool]) -> SegmentView | None:
+    def first(self, evictable: Callable[[SegmentView], bool]) -> SegmentView | None:
         """The lowest of those offered that is `evictable`; the refused stand aside."""
         heap = self._heap
         while heap:
