@@ -13,7 +13,7 @@ from kvsim.units import Ns
 
 
 class Segment:
-    """Tokens [depth, end) of a prefix, held by a tier. Policies may read `tokens depth reuses`."""
+    """Tokens [depth, end) of a prefix, held by a tier. Policies see a `SegmentView`."""
 
     __slots__ = ("children", "depth", "end", "key", "locks", "parent", "reuses")
 
@@ -179,6 +179,7 @@ class PrefixTree:
             victim: Any = self.eviction.victim(_evictable)
             if victim is None:
                 break
+            assert isinstance(victim, Segment)
             blocks = min(-((gone - wanted) // self.block_bytes), victim.tokens // self.block_tokens)
             gone += blocks * self.block_bytes
             self._trim(victim, blocks * self.block_tokens)
