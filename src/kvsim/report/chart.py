@@ -49,11 +49,15 @@ def figure(x: str, y: str, height: int = HEIGHT, **layout: Any) -> "Figure":
         font={"family": "system-ui, sans-serif", "size": 13},
         hovermode="x unified",
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "xanchor": "left"},
-        xaxis={"title": {"text": x, "standoff": 8}, "zeroline": False, "showgrid": False},
-        yaxis={"title": {"text": y, "standoff": 8}, "zeroline": False, "rangemode": "tozero"},
+        xaxis={"title": _title(x), "zeroline": False, "showgrid": False},
+        yaxis={"title": _title(y), "zeroline": False, "rangemode": "tozero", "fixedrange": True},
     )
     drawn.update_layout(**layout)
     return drawn
+
+
+def _title(text: str) -> dict[str, Any]:
+    return {"text": text, "standoff": 8, "font": {"size": 13}}
 
 
 def short(values: Iterable[float]) -> list[float | None]:

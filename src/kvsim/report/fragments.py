@@ -1,5 +1,6 @@
 """Pieces of the page as HTML. Everything that came from outside is escaped here."""
 
+import re
 from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
@@ -12,6 +13,13 @@ from kvsim.report.reasons import Context, reason, tpot, ttft
 from kvsim.report.slowest import Row, around, by_tpot, by_ttft, usual
 from kvsim.report.tables import facts
 from kvsim.units import SECOND
+
+_UNIT = re.compile(r"(\d) (?=(?:%|[mµn]?s|min|h|[KMGT]iB|B)\b|%)")
+
+
+def text(sentence: str) -> str:
+    """`sentence` as HTML in which no number is parted from its unit."""
+    return _UNIT.sub("\\1\u00a0", escape(sentence))
 
 
 def subtitle(run: RunFolder) -> str:
@@ -38,7 +46,9 @@ def _machine(scenario: Mapping[str, Any]) -> str:
         )
         role = at(pool, "role")
         name = f" {role}" if role and role != "unified" else ""
-        found.append(f"{at(pool, 'replicas') or 1}{name} × {gpus} {at(pool, 'gpu') or gpu or 'GPU'}")
+        each = f"{gpus} " if gpus > 1 else ""
+        kind = at(pool, "gpu") or gpu or "GPU"
+        found.append(f"{at(pool, 'replicas') or 1}{name} × {each}{kind}")
     return ", ".join(found) or (str(gpu) if gpu else "")
 
 
