@@ -1,4 +1,4 @@
-"""On real traffic: are spans exactly their steps, and are the published hit rates what comes out?"""
+"""On real traffic: are spans exactly their steps, and do the known hit rates come out?"""
 
 import numpy as np
 import pytest
@@ -39,7 +39,5 @@ def test_spans_equal_steps_on_the_first_2000_requests(scenario, trace) -> None:
 def test_hit_rates_of_the_conversation_trace(policy, rates) -> None:
     trace = open_trace(shared("traces/mooncake_conversation.jsonl.gz"))
     lookups = Lookups(trace.arrivals())
-    found = [
-        lookups.replay(answers("eviction").make(policy), size).hit_rate for size in CAPACITIES
-    ]
+    found = [lookups.replay(answers("eviction").make(policy), size).hit_rate for size in CAPACITIES]
     assert [round(rate, 4) for rate in found] == list(rates)

@@ -86,7 +86,7 @@ def _show(result: "Result", folder: Path | None) -> None:
 
 
 def _pictures(draft: Path, perfetto: bool) -> None:
-    from kvsim.report import write_report
+    from kvsim.report.page import write_report
 
     write_report(draft)
     if perfetto:
