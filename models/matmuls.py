@@ -7,6 +7,9 @@ from kvsim.models.layout import ceil_div, in_bytes
 
 Rows = Literal["all", "sampled", "experts"]
 
+KV_REBUILD = "kv_b"
+"""The product of MLA that rebuilds K and V; in prefill it runs over the stored tokens as well."""
+
 
 @dataclass(frozen=True, slots=True)
 class Width:
