@@ -84,11 +84,15 @@ class Config:
             self.fail(name, "a word")
         return value
 
+    def is_word(self, name: str, word: str) -> bool:
+        """Whether the field is exactly this word."""
+        return bool(self._fields.get(name) == word)
+
     def per_layer(self, name: str, allowed: Iterable[object]) -> list[Any] | None:
-        """One of the `allowed` values for each layer, or None where the field is absent or null."""
-        if not self.has(name):
+        """One of the `allowed` values for each layer, or None where the field is absent, null or empty."""
+        values, known, layers = self._fields.get(name), tuple(allowed), self.layers()
+        if values is None or values == []:  # some files write an empty list for "the usual"
             return None
-        values, known, layers = self._fields[name], tuple(allowed), self.layers()
         words = ", ".join(repr(word) for word in known)
         if not isinstance(values, list) or len(values) != layers:
             self.fail(name, f"a list of {layers} values, one per layer")

@@ -31,11 +31,6 @@ def gemma3(config: Config) -> Model:
     )
 
 
-def gemma3_vision(config: Config) -> Model:
-    """The language model of a multimodal Gemma 3; the vision tower is left out."""
-    return gemma3(config.within("text_config", inherited=("tie_word_embeddings",)))
-
-
 def _blocks(config: Config, group: Heads, pattern: int, head_norms: int = 0) -> list[Block]:
     kinds = layer_types(config, ("full_attention", "sliding_attention"))
     if kinds is None:

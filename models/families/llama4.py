@@ -11,9 +11,7 @@ FULL_EVERY = 4
 
 
 def llama4(config: Config) -> Model:
-    """The language model of Llama 4; the vision tower is left out."""
-    if config.has("text_config"):
-        config = config.within("text_config", inherited=("tie_word_embeddings",))
+    """Llama 4 Scout and Maverick."""
     group, hidden = heads(config), config.size("hidden_size")
     many, active = experts(config, "num_local_experts")
     wide = config.size("intermediate_size")
