@@ -24,7 +24,7 @@ class Block:
 def grouped(
     hidden: int, layer: Layer, bias: bool = False, out_bias: bool = False
 ) -> tuple[Linear, ...]:
-    """Q, K and V in one product, and the output projection, of multi- or grouped-query attention."""
+    """Q, K and V in one product, and the output projection, of attention by heads."""
     values = layer.value_width
     fused = (
         Width(layer.query_heads, layer.key_width),

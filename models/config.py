@@ -89,7 +89,7 @@ class Config:
         return bool(self._fields.get(name) == word)
 
     def per_layer(self, name: str, allowed: Iterable[object]) -> list[Any] | None:
-        """One of the `allowed` values for each layer, or None where the field is absent, null or empty."""
+        """One of the `allowed` values per layer; None where the field is absent, null or empty."""
         values, known, layers = self._fields.get(name), tuple(allowed), self.layers()
         if values is None or values == []:  # some files write an empty list for "the usual"
             return None
@@ -130,7 +130,7 @@ class Config:
         )
 
     def fail(self, name: str, allowed: str, *found: object) -> NoReturn:
-        """The field is missing, or its value (`found`, where it is not the field's own) is wrong."""
+        """The field is missing, or its value is wrong (`found`, where it is a part or derived)."""
         if not found and name not in self._fields:
             raise InputError(f"{self.where}: field {name!r} is missing; it should be {allowed}.")
         value = found[0] if found else self._fields[name]

@@ -34,10 +34,12 @@ READERS: dict[str, Callable[[Config], Model]] = {
     "qwen2_moe": mixtral.qwen2_moe,
     "qwen3": llama.qwen3,
     "qwen3_moe": mixtral.qwen3_moe,
+    "qwen3_vl_moe_text": mixtral.qwen3_moe,
+    "qwen3_vl_text": llama.qwen3,
     "rwkv6": rwkv.rwkv6,
 }
 
-WRAPPERS = ("gemma3", "kimi_k25", "llama4", "mistral3")
+WRAPPERS = ("gemma3", "kimi_k25", "llama4", "mistral3", "qwen3_vl", "qwen3_vl_moe")
 """Multimodal types whose language model is described in `text_config`; the rest is left out."""
 
 

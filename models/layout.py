@@ -71,7 +71,9 @@ class KVLayout:
 
     def bytes(self, tokens: int, bits: int = 16, tensor: int = 1) -> int:
         """KV bytes of a text of `tokens` on one rank. Windows saturate; states are not counted."""
-        return in_bytes(sum(layer.stored(tensor) * layer.seen(tokens) for layer in self.layers), bits)
+        return in_bytes(
+            sum(layer.stored(tensor) * layer.seen(tokens) for layer in self.layers), bits
+        )
 
     def state_bytes(self, bits: int = 16, tensor: int = 1) -> int:
         """Bytes of recurrent state per sequence on one rank, whatever the length of the text."""

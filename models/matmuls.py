@@ -79,7 +79,7 @@ class Matmul:
     active: int = 0
 
     def flops(self, tokens: int) -> int:
-        """FLOPs of all `count` products when `tokens` rows go through (multiply and add are two)."""
+        """FLOPs of all `count` products when `tokens` rows go through; a multiply-add is two."""
         visits = self.active if self.experts else 1
         return 2 * tokens * visits * self.n * self.k * self.count
 

@@ -6,7 +6,7 @@ from kvsim.models.families.common import Heads, heads, model
 from kvsim.models.model import Model
 
 OPT_POSITION_OFFSET = 2
-"""Unused rows in front of OPT's position embedding (transformers' OPTLearnedPositionalEmbedding)."""
+"""Unused rows in front of the position embedding (transformers' OPTLearnedPositionalEmbedding)."""
 
 
 def opt(config: Config) -> Model:

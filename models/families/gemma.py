@@ -26,9 +26,7 @@ def gemma3(config: Config) -> Model:
     """Gemma 3 (text): five windows to one full layer, norms on query and key heads."""
     pattern = config.size("sliding_window_pattern", GEMMA3_PATTERN)
     blocks = _blocks(config, heads(config, GEMMA3_HEADS), pattern, head_norms=2)
-    return model(
-        config, blocks, tied=True, vocabulary=GEMMA3_VOCABULARY, context=GEMMA3_CONTEXT
-    )
+    return model(config, blocks, tied=True, vocabulary=GEMMA3_VOCABULARY, context=GEMMA3_CONTEXT)
 
 
 def _blocks(config: Config, group: Heads, pattern: int, head_norms: int = 0) -> list[Block]:

@@ -7,7 +7,7 @@ from kvsim.models.layout import Kind
 from kvsim.models.model import Model
 
 FULL_EVERY = 4
-"""Every fourth layer has no rotary embedding and sees everything (transformers' Llama4TextConfig)."""
+"""Every fourth layer is not rotary and sees everything (transformers' Llama4TextConfig)."""
 
 
 def llama4(config: Config) -> Model:

@@ -102,7 +102,9 @@ def gpt_oss(config: Config) -> Model:
     inner = routed(hidden, config.size("intermediate_size"), many, active, bias=True)
     bias = config.flag("attention_bias", default=True)
     listed = layer_types(config, ("full_attention", "sliding_attention"))
-    alternating: list[Kind] = ["full" if index % 2 else "window" for index in range(config.layers())]
+    alternating: list[Kind] = [
+        "full" if index % 2 else "window" for index in range(config.layers())
+    ]
     blocks = []
     for kind in listed or alternating:
         memory = group.memory(kind, config.size("sliding_window"))

@@ -13,24 +13,22 @@ from kvsim.models.model import Model
 
 def mamba2(config: Config) -> Model:
     """Mamba-2: a state of heads x head width x state size, and a short convolution before it."""
-    hidden, heads_, width = (
-        config.size("hidden_size"), config.size("num_heads"), config.size("head_dim"),
-    )  # fmt: skip
-    inner, state = heads_ * width, config.size("state_size")
-    if inner != config.size("expand", 2) * hidden:
-        config.fail("num_heads", f"{config.size('expand', 2) * hidden // width}, 'expand' x "
-                    "'hidden_size' / 'head_dim'", heads_)  # fmt: skip
+    hidden, many, width = (config.size(name) for name in ("hidden_size", "num_heads", "head_dim"))
+    inner, state = many * width, config.size("state_size")
+    wide = config.size("expand", 2) * hidden
+    if inner != wide:
+        config.fail("num_heads", f"'expand' x 'hidden_size' / 'head_dim' = {wide} / {width}", many)
     groups, kernel = config.size("n_groups"), config.size("conv_kernel")
     convolved = inner + 2 * groups * state
-    bias = config.flag("use_bias")
     memory = Layer("linear", state=inner * state + convolved * (kernel - 1))
-    inwards = (Width(heads_, 2 * width + 1), Width(groups, 2 * state))  # z and x, dt; B and C
+    inwards = (Width(many, 2 * width + 1), Width(groups, 2 * state))  # z, x and dt; B and C
+    bias = config.flag("use_bias")
     linears = (
         Linear("in", whole(hidden), inwards, bias),
-        Linear("out", Width(heads_, width), (whole(hidden),), bias),
+        Linear("out", Width(many, width), (whole(hidden),), bias),
     )
     taps = kernel + config.flag("use_conv_bias", default=True)
-    vectors = convolved * taps + 3 * heads_ + inner + hidden  # A, D and dt bias; two norms
+    vectors = convolved * taps + 3 * many + inner + hidden  # A, D and the bias of dt; two norms
     block = Block(memory, linears, vectors, norms=1, reductions=1)
     return model(config, [block] * config.layers())
 
@@ -86,7 +84,7 @@ def _rank(config: Config) -> int:
 
 
 def minimax(config: Config) -> Model:
-    """MiniMax-Text-01 and M1: lightning attention, softmax in every eighth layer, experts in all."""
+    """MiniMax-Text-01 and M1: lightning attention, softmax in every eighth layer, experts."""
     group, hidden = heads(config), config.size("hidden_size")
     many, active = experts(config, "num_local_experts")
     inner = routed(hidden, config.size("intermediate_size"), many, active)

@@ -1,0 +1,179 @@
+"""`kvsim models`: the catalogue, and what follows from one model's layers."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kvsim.cli.console import out, print_json
+
+if TYPE_CHECKING:
+    from kvsim.models import Layer, Model
+
+app = typer.Typer(no_args_is_help=True, help="Model architectures: KV layout, sizes, products.")
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
+
+
+@app.command("list")
+def list_models(json: Json = False) -> None:
+    """List the models of the catalogue."""
+    from kvsim.models import model, names
+
+    models = [model(name) for name in names()]
+    if json:
+        print_json({"models": [facts(each) for each in models]})
+        return
+    rows = (
+        (
+            each.name,
+            count(each.parameters),
+            count(each.active_parameters) if each.active_parameters < each.parameters else "",
+            str(len(each.layers)),
+            kinds(each),
+            tokens(each.context),
+            size(each.layout.bytes_per_token()),
+        )
+        for each in models
+    )
+    headers = ("model", "params", "active", "layers", "kinds", "context", "KV/token")
+    _print_table(headers, rows, left={"model", "kinds"})
+    out().print("KV bytes per token: bf16, before windows saturate. `kvsim models show NAME`.")
+
+
+@app.command("show")
+def show_model(
+    name: Annotated[str, typer.Argument(help="A name of the catalogue, or a config.json.")],
+    json: Json = False,
+) -> None:
+    """Show what a model stores and computes."""
+    from kvsim.models import model
+
+    found = model(name)
+    if json:
+        print_json(facts(found))
+        return
+    console = out()
+    console.print(f"[bold]{found.name}[/bold]  {found.title}", soft_wrap=True)
+    for label, value in _lines(found):
+        console.print(f"  {label:<18}{value}", soft_wrap=True)
+    _print_table(*_layers(found.layers))
+    _print_table(*_products(found), left={"product", "rows"})
+
+
+def facts(model: "Model") -> dict[str, Any]:
+    """What `--json` says of a model. Bytes at bf16, on one GPU."""
+    return {
+        "name": model.name,
+        "title": model.title,
+        "source": model.source,
+        "context": model.context,
+        "vocabulary": model.vocabulary,
+        "hidden": model.hidden,
+        "kv_bytes_per_token": model.layout.bytes_per_token(),
+        "state_bytes": model.layout.state_bytes(),
+        "weights_bytes": model.weights_bytes(),
+        "parameters": model.parameters,
+        "active_parameters": model.active_parameters,
+        "layers": model.layout.kinds(),
+    }
+
+
+def count(number: int) -> str:
+    """A number of parameters for people: `8.03 B`."""
+    for unit, factor in (("T", 10**12), ("B", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= factor:
+            return (
+                f"{number / factor:.3g} {unit}"
+                if number < 100 * factor
+                else (f"{number / factor:.0f} {unit}")
+            )
+    return str(number)
+
+
+def size(number: int) -> str:
+    """Bytes for people: `128 KiB`."""
+    for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if number >= factor:
+            return f"{number / factor:,.1f} {unit}".replace(".0 ", " ")
+    return f"{number} B"
+
+
+def tokens(number: int | None) -> str:
+    """A length for people: `128k`, or `any` where the architecture sets no limit."""
+    if number is None:
+        return "any"
+    return f"{number // 1024}k" if number % 1024 == 0 else str(number)
+
+
+def kinds(model: "Model") -> str:
+    """How many layers are of which kind; one word if they are alike."""
+    many = Counter(model.layout.kinds())
+    if len(many) == 1:
+        return next(iter(many))
+    return ", ".join(f"{number} {kind}" for kind, number in many.items())
+
+
+def _lines(model: "Model") -> Iterable[tuple[str, str]]:
+    layout = model.layout
+    yield "source", model.source
+    yield "parameters", count(model.parameters)
+    if model.active_parameters < model.parameters:
+        yield "active per token", count(model.active_parameters)
+    yield "weights, bf16", size(model.weights_bytes())
+    yield "context", tokens(model.context)
+    yield "KV per token, bf16", size(layout.bytes_per_token())
+    if model.context is not None:
+        yield "KV, full context", size(layout.bytes(model.context))
+    if layout.state_bytes():
+        yield "state per sequence", size(layout.state_bytes())
+    yield "FLOPs per token", f"{model.token_flops() / 1e9:,.1f} GFLOP, head {_giga(model)}"
+
+
+def _giga(model: "Model") -> str:
+    return f"{model.head_flops() / 1e9:,.1f} GFLOP, attention apart"
+
+
+def _layers(layers: "tuple[Layer, ...]") -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    headers = ("layers", "kind", "Q heads", "KV heads", "K width", "V width", "window", "state")
+    rows = []
+    for layer, many in Counter(layers).items():
+        sizes = (layer.query_heads, layer.kv_heads, layer.key_width, layer.value_width)
+        window, state = layer.window or "", layer.state or ""
+        rows.append((str(many), layer.kind, *(str(n or "") for n in (*sizes, window, state))))
+    return headers, rows
+
+
+def _products(model: "Model") -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    headers = ("product", "n", "k", "times", "rows", "experts", "visited")
+    rows = [
+        (
+            product.name,
+            str(product.n),
+            str(product.k),
+            str(product.count),
+            product.rows,
+            str(product.experts or ""),
+            str(product.active or ""),
+        )
+        for product in model.matmuls()
+    ]
+    return headers, rows
+
+
+def _print_table(
+    headers: tuple[str, ...],
+    rows: Iterable[tuple[str, ...]],
+    left: Iterable[str] = ("kind",),
+) -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for header in headers:
+        is_left = header in left
+        table.add_column(header, justify="left" if is_left else "right", no_wrap=header != "kinds")
+    for row in rows:
+        table.add_row(*row)
+    out().print(table)
