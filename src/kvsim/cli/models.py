@@ -30,15 +30,14 @@ def list_models(json: Json = False) -> None:
             each.name,
             count(each.parameters),
             count(each.active_parameters) if each.active_parameters < each.parameters else "",
-            str(len(each.layers)),
             kinds(each),
             tokens(each.context),
             size(each.layout.bytes_per_token()),
         )
         for each in models
     )
-    headers = ("model", "params", "active", "layers", "kinds", "context", "KV/token")
-    _print_table(headers, rows, left={"model", "kinds"})
+    headers = ("model", "params", "active", "layers", "context", "KV/token")
+    _print_table(headers, rows, left={"model", "layers"})
     out().print("KV bytes per token: bf16, before windows saturate. `kvsim models show NAME`.")
 
 
@@ -57,7 +56,7 @@ def show_model(
     console = out()
     console.print(f"[bold]{found.name}[/bold]  {found.title}", soft_wrap=True)
     for label, value in _lines(found):
-        console.print(f"  {label:<18}{value}", soft_wrap=True)
+        console.print(f"  {label:<20}{value}", soft_wrap=True)
     _print_table(*_layers(found.layers))
     _print_table(*_products(found), left={"product", "rows"})
 
@@ -84,11 +83,8 @@ def count(number: int) -> str:
     """A number of parameters for people: `8.03 B`."""
     for unit, factor in (("T", 10**12), ("B", 10**9), ("M", 10**6), ("k", 10**3)):
         if number >= factor:
-            return (
-                f"{number / factor:.3g} {unit}"
-                if number < 100 * factor
-                else (f"{number / factor:.0f} {unit}")
-            )
+            scaled = number / factor
+            return f"{scaled:.0f} {unit}" if scaled >= 100 else f"{scaled:.3g} {unit}"
     return str(number)
 
 
@@ -104,14 +100,15 @@ def tokens(number: int | None) -> str:
     """A length for people: `128k`, or `any` where the architecture sets no limit."""
     if number is None:
         return "any"
-    return f"{number // 1024}k" if number % 1024 == 0 else str(number)
+    for unit, factor in (("M", 2**20), ("k", 2**10)):
+        if number % factor == 0:
+            return f"{number // factor}{unit}"
+    return str(number)
 
 
 def kinds(model: "Model") -> str:
-    """How many layers are of which kind; one word if they are alike."""
+    """How many layers are of which kind: `21 window, 21 full`."""
     many = Counter(model.layout.kinds())
-    if len(many) == 1:
-        return next(iter(many))
     return ", ".join(f"{number} {kind}" for kind, number in many.items())
 
 
@@ -128,11 +125,8 @@ def _lines(model: "Model") -> Iterable[tuple[str, str]]:
         yield "KV, full context", size(layout.bytes(model.context))
     if layout.state_bytes():
         yield "state per sequence", size(layout.state_bytes())
-    yield "FLOPs per token", f"{model.token_flops() / 1e9:,.1f} GFLOP, head {_giga(model)}"
-
-
-def _giga(model: "Model") -> str:
-    return f"{model.head_flops() / 1e9:,.1f} GFLOP, attention apart"
+    yield "products per token", f"{model.token_flops() / 1e9:,.1f} GFLOP"
+    yield "LM head per row", f"{model.head_flops() / 1e9:,.1f} GFLOP"
 
 
 def _layers(layers: "tuple[Layer, ...]") -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
@@ -147,7 +141,7 @@ def _layers(layers: "tuple[Layer, ...]") -> tuple[tuple[str, ...], list[tuple[st
 
 def _products(model: "Model") -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     headers = ("product", "n", "k", "times", "rows", "experts", "visited")
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             product.name,
             str(product.n),
@@ -170,10 +164,11 @@ def _print_table(
     from rich import box
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
     for header in headers:
-        is_left = header in left
-        table.add_column(header, justify="left" if is_left else "right", no_wrap=header != "kinds")
+        table.add_column(header, justify="left" if header in left else "right", no_wrap=True)
     for row in rows:
         table.add_row(*row)
-    out().print(table)
+    console = out()
+    console.print()
+    console.print(table)
