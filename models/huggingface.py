@@ -56,7 +56,7 @@ def read(config: Config) -> Model:
     if kind not in READERS:
         raise InputError(
             f"{config.where}: field 'model_type' is {kind!r}, which kvsim cannot read."
-            + perhaps(kind, model_types())
+            + (perhaps(kind, model_types()) or f" It reads {', '.join(model_types())}.")
         )
     return READERS[kind](config)
 

@@ -9,7 +9,9 @@ from configs import BASE, LATENT, SMALL
 
 from kvsim.errors import InputError
 from kvsim.models import Model, model
+from kvsim.models.config import Config, Origin
 from kvsim.models.huggingface import READERS, WRAPPERS
+from kvsim.models.huggingface import read as read_config
 
 NOUGHT_ALLOWED = {
     "n_shared_experts",
@@ -49,15 +51,13 @@ def test_parameters_and_kinds_follow_from_the_fields(read: Any, model_type: str)
     ("model_type", "name"),
     [(kind, name) for kind, small in SMALL.items() for name in small.config],
 )
-@pytest.mark.parametrize("value", [-1, 0, 1.5, "8", {}, [3.5]])
-def test_a_wrong_value_is_refused_by_name(
-    read: Any, model_type: str, name: str, value: object
-) -> None:
-    config = SMALL[model_type].config
-    if value == 0 and (name in NOUGHT_ALLOWED or isinstance(config[name], bool)):
-        value = "0"
-    with pytest.raises(InputError, match=f"config.json: field '{name}"):
-        read(model_type, {**config, name: value})
+def test_a_wrong_value_is_refused_by_name(model_type: str, name: str) -> None:
+    config = {"model_type": model_type, **SMALL[model_type].config}
+    may_be_nought = name in NOUGHT_ALLOWED or isinstance(config[name], bool)
+    for value in (-1, 1.5, "8", {}, [3.5], *(() if may_be_nought else (0,))):
+        changed = Config({**config, name: value}, Origin("x", "x", "x"), "config.json")
+        with pytest.raises(InputError, match=f"config.json: field '{name}"):
+            read_config(changed)
 
 
 @pytest.mark.parametrize(
@@ -94,12 +94,12 @@ def test_a_complaint_about_a_nested_field_says_where(read: Any) -> None:
 
 
 def test_an_unknown_architecture_gets_a_suggestion(read: Any) -> None:
-    with pytest.raises(InputError, match="'qwen3moe', which kvsim cannot read. Did you mean"):
+    with pytest.raises(InputError, match=r"'qwen3moe', which kvsim cannot read. Did you mean"):
         read("qwen3moe", BASE)
 
 
 def test_every_reader_is_offered_where_nothing_is_close(read: Any) -> None:
-    with pytest.raises(InputError, match="deepseek_v3, .*, rwkv6"):
+    with pytest.raises(InputError, match=r"It reads deepseek_v2, .*, rwkv6\."):
         read("zzz", BASE)
 
 
