@@ -5,7 +5,17 @@ from pathlib import Path
 
 from kvsim.errors import InputError, perhaps
 from kvsim.models.config import Config, load
-from kvsim.models.families import decoders, deepseek, gemma, llama, llama4, mixtral, recurrent, rwkv
+from kvsim.models.families import (
+    decoders,
+    deepseek,
+    gemma,
+    hunyuan,
+    llama,
+    llama4,
+    mixtral,
+    recurrent,
+    rwkv,
+)
 from kvsim.models.model import Model
 
 READERS: dict[str, Callable[[Config], Model]] = {
@@ -16,6 +26,7 @@ READERS: dict[str, Callable[[Config], Model]] = {
     "gemma3_text": gemma.gemma3,
     "glm4_moe": mixtral.glm4_moe,
     "gpt_oss": mixtral.gpt_oss,
+    "hunyuan": hunyuan.hunyuan,
     "jamba": recurrent.jamba,
     "kimi_k2": deepseek.deepseek_v3,
     "llama": llama.llama,

@@ -70,10 +70,12 @@ class KVLayout:
         return in_bytes(sum(layer.stored(tensor) for layer in self.layers), bits)
 
     def bytes(self, tokens: int, bits: int = 16, tensor: int = 1) -> int:
-        """KV bytes of a text of `tokens` on one rank. Windows saturate; states are not counted."""
-        return in_bytes(
-            sum(layer.stored(tensor) * layer.seen(tokens) for layer in self.layers), bits
-        )
+        """Bytes of a sequence of `tokens` on one rank: windows saturate, states are included.
+
+        `bits` are those of K and V; states stay at 16.
+        """
+        stored = sum(layer.stored(tensor) * layer.seen(tokens) for layer in self.layers)
+        return in_bytes(stored, bits) + self.state_bytes(tensor=tensor)
 
     def state_bytes(self, bits: int = 16, tensor: int = 1) -> int:
         """Bytes of recurrent state per sequence on one rank, whatever the length of the text."""

@@ -66,12 +66,12 @@ class Linear:
 
 @dataclass(frozen=True, slots=True)
 class Matmul:
-    """y[M, n] = x[M, k]·W on one rank, run `count` times in a pass through the model."""
+    """y[M, n] = x[M, k]·W on one rank, run `times` times in a pass through the model."""
 
     name: str
     n: int
     k: int
-    count: int
+    times: int
     rows: Rows = "all"
     """M is: every token of the step; only those that are sampled from; or, for `experts`,
     M·active/experts rows for each of the rank's experts (a grouped product)."""
@@ -79,9 +79,9 @@ class Matmul:
     active: int = 0
 
     def flops(self, tokens: int) -> int:
-        """FLOPs of all `count` products when `tokens` rows go through; a multiply-add is two."""
+        """FLOPs of all `times` products when `tokens` rows go through; a multiply-add is two."""
         visits = self.active if self.experts else 1
-        return 2 * tokens * visits * self.n * self.k * self.count
+        return 2 * tokens * visits * self.n * self.k * self.times
 
     def weight_bytes(self, tokens: int, bits: int = 16) -> int:
         """Weight bytes read when `tokens` rows go through, each weight once.
@@ -89,7 +89,7 @@ class Matmul:
         Of routed experts only those that some token visits are read: on average
         E·(1 - (1 - a/E)^tokens) if routing is uniform and independent.
         """
-        once = self.n * self.k * self.count
+        once = self.n * self.k * self.times
         if not self.experts:
             return in_bytes(once, bits)
         missed = (1 - self.active / self.experts) ** tokens

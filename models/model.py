@@ -12,6 +12,12 @@ from kvsim.models.matmuls import Linear, Matmul, Width, whole
 ACTIVATION_BYTES = 2
 """Bytes per activation element: engines keep activations in bf16, whatever the weights are."""
 
+UNLIMITED = 1 << 20
+"""Tokens allowed for a model that states no longest text, as recurrent ones do (assumed)."""
+
+TABLE_BITS = 16
+"""Quantised checkpoints leave the embeddings and the LM head at 16 bits."""
+
 STATE_FLOPS = 4
 """FLOPs per state element and token of a linear layer: one multiply-add writes, another reads."""
 
@@ -23,8 +29,8 @@ class Model:
     name: str
     title: str
     source: str
-    context: int | None
-    """Positions it was made for; None where the architecture sets no limit."""
+    context: int
+    """Positions it was made for; `UNLIMITED` where neither architecture nor config sets a limit."""
     vocabulary: int
     hidden: int
     blocks: tuple[Block, ...]
@@ -49,7 +55,7 @@ class Model:
     @property
     def parameters(self) -> int:
         """All parameters. A multi-token prediction head, and any vision tower, are not counted."""
-        return self._elements(1)
+        return self._tables(1) + self._inner(1)
 
     @property
     def active_parameters(self) -> int:
@@ -61,8 +67,9 @@ class Model:
         return self.parameters - idle
 
     def weights_bytes(self, bits: int = 16, tensor: int = 1) -> int:
-        """Bytes of all weights on one of `tensor` ranks, at one width for all of them."""
-        return in_bytes(self._elements(tensor), bits)
+        """Bytes of all weights on one of `tensor` ranks; below 16 bits the tables stay at 16."""
+        tables = in_bytes(self._tables(tensor), max(bits, TABLE_BITS))
+        return tables + in_bytes(self._inner(tensor), bits)
 
     def matmuls(self, tensor: int = 1) -> tuple[Matmul, ...]:
         """Every distinct matrix product on one rank, in the order of the layers; the head last."""
@@ -71,7 +78,7 @@ class Model:
                 name=linear.name,
                 n=linear.n(tensor),
                 k=linear.k(tensor),
-                count=many,
+                times=many,
                 rows="experts" if linear.experts else "all",
                 experts=linear.experts,
                 active=linear.active,
@@ -151,9 +158,15 @@ class Model:
     def _head(self) -> Linear:
         return Linear("lm_head", whole(self.hidden), (Width(self.vocabulary),), self.head_bias)
 
-    def _elements(self, tensor: int) -> int:
-        tables = (1 if self.tied else 2) * ceil_div(self.vocabulary, tensor) + self.positions
-        biases = ceil_div(self.vocabulary, tensor) if self.head_bias else 0
+    def _tables(self, tensor: int) -> int:
+        """Elements of the embeddings and the LM head on one rank."""
+        rows = ceil_div(self.vocabulary, tensor)
+        biases = rows if self.head_bias else 0
+        return ((1 if self.tied else 2) * rows + self.positions) * self.hidden + biases
+
+    def _inner(self, tensor: int) -> int:
+        """Elements of everything else on one rank."""
         vectors = self.vectors + sum(block.vectors for block in self.blocks)
-        products = sum(many * linear.weights(tensor) for linear, many in self._linears.items())
-        return tables * self.hidden + biases + vectors + products
+        return vectors + sum(
+            many * linear.weights(tensor) for linear, many in self._linears.items()
+        )

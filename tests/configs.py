@@ -128,6 +128,19 @@ SMALL: dict[str, Small] = {
         + 2 * (ROUTED + 4 + 4 * (2 * 16 + 8) + NORMS),
         ["window", "full"],
     ),
+    "hunyuan": Small(
+        {
+            **BASE,
+            "num_experts": 4,
+            "moe_topk": 2,
+            "num_shared_expert": 1,
+            "use_cla": True,
+            "cla_share_factor": 2,
+            "use_qk_norm": True,
+        },
+        TABLES + 2 * (ROUTED + GATED + NORMS) + (MIXER + 2 * 2) + (2 * 8 * 8 + 2),
+        ["full", "shared"],
+    ),
     "llama4_text": Small(
         {
             **BASE,

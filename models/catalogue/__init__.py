@@ -33,8 +33,8 @@ def names() -> list[str]:
 def model(name_or_path: str | Path) -> Model:
     """A model of the catalogue by name, or the one described by a config.json (or its folder)."""
     name = str(name_or_path)
-    if name in _files():
-        return _model(name)
+    if name.lower() in _files():
+        return _model(name.lower())
     path = Path(name_or_path)
     if path.suffix == ".json" or len(path.parts) > 1 or path.exists():
         return read_file(path)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from kvsim.models.blocks import Block
 from kvsim.models.config import Config
 from kvsim.models.layout import Kind, Layer
-from kvsim.models.model import Model
+from kvsim.models.model import UNLIMITED, Model
 
 WORDS: dict[str, Kind] = {
     "full_attention": "full",
@@ -55,7 +55,7 @@ def model(
     tied: bool = False,
     norm: int = 1,
     vocabulary: int | None = None,
-    context: int | None = None,
+    context: int = UNLIMITED,
     positions: int = 0,
     head_bias: bool = False,
 ) -> Model:
@@ -66,7 +66,7 @@ def model(
     hidden = config.size("hidden_size")
     return Model(
         *config.origin,
-        context=config.optional("max_position_embeddings") or context,
+        context=config.size("max_position_embeddings", context),
         vocabulary=config.size("vocab_size", vocabulary),
         hidden=hidden,
         blocks=tuple(blocks),

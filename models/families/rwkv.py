@@ -5,7 +5,7 @@ from kvsim.models.config import Config
 from kvsim.models.families.common import model
 from kvsim.models.layout import Layer
 from kvsim.models.matmuls import Linear, Width, whole
-from kvsim.models.model import Model
+from kvsim.models.model import UNLIMITED, Model
 
 MIXES = 5
 """Interpolations between a token and the one before it: for w, k, v, r and g."""
@@ -23,7 +23,7 @@ def rwkv6(config: Config) -> Model:
     # two layer norms 4, mixes 6 + 2, decay 1, bonus 1, group norm 2: in units of hidden
     block = Block(memory, linears, 16 * hidden)
     blocks = [block] * config.layers()
-    return model(config, blocks, norm=4, context=config.optional("context_length"))
+    return model(config, blocks, norm=4, context=config.size("context_length", UNLIMITED))
 
 
 def _time_mix(hidden: int, heads: int, width: int) -> tuple[Linear, ...]:

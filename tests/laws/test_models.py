@@ -46,24 +46,27 @@ def test_memory_grows_by_at_most_the_bytes_of_a_token(found: Model, few: int, mo
     unlimited = sum(layer.stored() for layer in found.layers if layer.window is None)
     if few >= max(windows, default=0):
         assert added == 2 * more * unlimited
+    assert layout.bytes(0) == layout.state_bytes()
 
 
 @given(models)
 def test_weights_are_products_tables_and_little_else(found: Model) -> None:
-    products = sum(p.n * p.k * p.count * max(1, p.experts) for p in found.matmuls())
+    products = sum(p.n * p.k * p.times * max(1, p.experts) for p in found.matmuls())
     tables = 0 if found.tied else found.vocabulary * found.hidden
     whole = found.weights_bytes(16)
     assert 2 * (products + tables) <= whole <= 2 * (products + tables) * 1.01
     assert whole == 2 * found.parameters
-    assert found.weights_bytes(4) * 4 == whole
+    biases = found.vocabulary if found.head_bias else 0
+    tables += (found.vocabulary + found.positions) * found.hidden + biases
+    assert found.weights_bytes(4) == 2 * tables + (found.parameters - tables + 1) // 2
     assert found.active_parameters <= found.parameters
 
 
 @given(models)
-def test_reading_is_storing_where_nothing_is_shared(found: Model) -> None:
-    assert sum(a.read_bytes() for a in found.attention()) == found.layout.bytes_per_token()
-    stores = sum(layer.kind in GROWING for layer in found.layers)
-    assert sum(attention.layers for attention in found.attention()) == stores
+def test_reading_is_storing_and_what_is_shared(found: Model) -> None:
+    read = [layer for layer in found.layers if layer.kind in GROWING or layer.kind == "shared"]
+    assert sum(attention.layers for attention in found.attention()) == len(read)
+    assert sum(a.read_bytes() for a in found.attention()) == 2 * sum(layer.read() for layer in read)
 
 
 @settings(max_examples=200)

@@ -88,7 +88,8 @@ def test_parameters_to_the_last_one(name: str, parameters: int) -> None:
         ("gemma-2-9b", 2 * 42 * 8 * 256 * 2),
         ("jamba-1.5-mini", 2 * 4 * 8 * 128 * 2),
         ("gpt-oss-120b", 2 * 36 * 8 * 64 * 2),
-        ("mamba-2-2.7b", 0),
+        ("hunyuan-large", 2 * 32 * 8 * 80 * 2),  # of 64 layers every second stores
+        ("mamba2-2.7b", 0),
     ],
 )
 def test_kv_bytes_per_token(name: str, bytes_per_token: int) -> None:
@@ -100,7 +101,7 @@ def test_kv_bytes_per_token(name: str, bytes_per_token: int) -> None:
     [
         ("llama-3.1-8b", 0),
         # heads x width x state, and the three last inputs of the convolution over x, B and C
-        ("mamba-2-2.7b", 2 * 64 * (80 * 64 * 128 + 3 * (5120 + 2 * 128))),
+        ("mamba2-2.7b", 2 * 64 * (80 * 64 * 128 + 3 * (5120 + 2 * 128))),
         ("rwkv-6-7b", 2 * 32 * (64 * 64 * 64 + 2 * 4096)),
         ("minimax-text-01", 2 * 70 * 64 * 128 * 128),
         ("jamba-1.5-mini", 2 * 28 * 8192 * (16 + 3)),
@@ -123,6 +124,7 @@ def test_state_bytes(name: str, state_bytes: int) -> None:
         ("rwkv-6-7b", {"linear": 32}),
         ("mistral-7b", {"window": 32}),
         ("mistral-large", {"full": 88}),
+        ("hunyuan-large", {"full": 32, "shared": 32}),
     ],
 )
 def test_layers_are_of_their_kinds(name: str, kinds: dict[str, int]) -> None:
@@ -137,8 +139,8 @@ def test_a_name_that_is_nearly_right_gets_a_suggestion() -> None:
         model("zzz")
 
 
-def test_a_model_is_made_once() -> None:
-    assert model("opt-13b") is model("opt-13b")
+def test_a_model_is_made_once_and_capitals_do_not_matter() -> None:
+    assert model("opt-13b") is model("OPT-13b")
 
 
 def test_importing_models_does_not_wait_for_yaml_or_numpy() -> None:

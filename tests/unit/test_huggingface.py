@@ -15,6 +15,7 @@ from kvsim.models.huggingface import read as read_config
 
 NOUGHT_ALLOWED = {
     "n_shared_experts",
+    "num_shared_expert",
     "first_k_dense_replace",
     "attn_layer_offset",
     "expert_layer_offset",

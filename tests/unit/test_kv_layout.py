@@ -16,6 +16,7 @@ def test_only_layers_that_store_text_grow_with_it() -> None:
     assert layout.bytes_per_token(bits=16) == 2 * (2 * 7 + 2 * 7 + 6)
     assert layout.bytes_per_token(bits=8) == 2 * 7 + 2 * 7 + 6
     assert layout.state_bytes(bits=32) == 400
+    assert layout.bytes(0) == layout.state_bytes() == 200
     assert layout.kinds() == ["full", "window", "latent", "linear", "shared", "cross", "none"]
 
 

@@ -67,8 +67,8 @@ def test_show_reads_a_config_file(tmp_path: Path) -> None:
     file.write_text(json.dumps({"model_type": "llama", **fields}))
     found = json.loads(run("show", str(file), "--json"))
     assert found["kv_bytes_per_token"] == 2 * 2 * 8 * 2
-    assert found["context"] is None
-    assert "context any" in " ".join(run("show", str(file)).split())
+    assert found["context"] == 1 << 20
+    assert "context 1M" in " ".join(run("show", str(file)).split())
 
 
 def test_bad_input_is_an_input_error() -> None:
@@ -83,4 +83,4 @@ def test_numbers_for_people() -> None:
     assert [size(n) for n in (0, 131_072, 70_272, 3 * 2**40)] == [
         "0 B", "128 KiB", "68.6 KiB", "3,072 GiB",
     ]  # fmt: skip
-    assert [tokens(n) for n in (None, 2048, 2**20, 1000)] == ["any", "2k", "1M", "1000"]
+    assert [tokens(n) for n in (2048, 2**20, 1000)] == ["2k", "1M", "1000"]

@@ -96,10 +96,8 @@ def size(number: int) -> str:
     return f"{number} B"
 
 
-def tokens(number: int | None) -> str:
-    """A length for people: `128k`, or `any` where the architecture sets no limit."""
-    if number is None:
-        return "any"
+def tokens(number: int) -> str:
+    """A length for people: `128k`."""
     for unit, factor in (("M", 2**20), ("k", 2**10)):
         if number % factor == 0:
             return f"{number // factor}{unit}"
@@ -121,8 +119,7 @@ def _lines(model: "Model") -> Iterable[tuple[str, str]]:
     yield "weights, bf16", size(model.weights_bytes())
     yield "context", tokens(model.context)
     yield "KV per token, bf16", size(layout.bytes_per_token())
-    if model.context is not None:
-        yield "KV, full context", size(layout.bytes(model.context))
+    yield "kept, full context", size(layout.bytes(model.context))
     if layout.state_bytes():
         yield "state per sequence", size(layout.state_bytes())
     yield "products per token", f"{model.token_flops() / 1e9:,.1f} GFLOP"
@@ -146,7 +143,7 @@ def _products(model: "Model") -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
             product.name,
             str(product.n),
             str(product.k),
-            str(product.count),
+            str(product.times),
             product.rows,
             str(product.experts or ""),
             str(product.active or ""),
