@@ -48,6 +48,7 @@ READERS: dict[str, Callable[[Config], Model]] = {
     "qwen3_vl_moe_text": mixtral.qwen3_moe,
     "qwen3_vl_text": llama.qwen3,
     "rwkv6": rwkv.rwkv6,
+    "yi": llama.llama,
 }
 
 WRAPPERS = ("gemma3", "kimi_k25", "llama4", "mistral3", "qwen3_vl", "qwen3_vl_moe")

@@ -3,67 +3,163 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Reversible
 from collections.abc import Sequence as Ordered
-from typing import NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
+from kvsim.hardware import GPU
+from kvsim.models import Model
 from kvsim.sim.registry import Registry
+from kvsim.sim.timing import StepTime
 from kvsim.units import Ns
 
 
 class SegmentView(Protocol):
-    """What an eviction policy may know of a segment: its place and its use. Identity is its key."""
+    """What an eviction policy may know of a segment: its place and its use. Read only.
+
+    A segment is a run of blocks in one tier. In books kept by policies it is its own key, by
+    identity. In a replay without time (`kvsim.sim.hitrate`) it is a single block.
+    """
 
     @property
-    def tokens(self) -> int: ...
+    def key(self) -> int:
+        """Name of its first block. Content that left and comes back has the same (key, depth)."""
+        ...
+
     @property
-    def depth(self) -> int: ...
+    def tokens(self) -> int:
+        """Its size. Grows while locked, and shrinks when its tail leaves; no verb tells of that."""
+        ...
+
     @property
-    def reuses(self) -> int: ...
+    def depth(self) -> int:
+        """Tokens of the prompt before its first one."""
+        ...
+
+    @property
+    def reuses(self) -> int:
+        """Look-ups that found it."""
+        ...
+
+    @property
+    def parent(self) -> "SegmentView | None":
+        """The segment before it in the prompt, which cannot leave before it does."""
+        ...
+
+
+class Foretold(SegmentView, Protocol):
+    """A segment as oracles see it: given to policies with `needs = {"future"}` only."""
+
+    @property
+    def next_use(self) -> int:
+        """Number of the request that looks it up next; one above all others if none will."""
+        ...
 
 
 class Eviction(ABC):
-    """Which segment leaves a full tier. One instance per tier; keeps order, not sizes."""
+    """Which segment leaves a full tier. One instance per tier; keeps order, not sizes.
+
+    The life of a segment: `touched` when it is inserted, and again at each hit; `locked` when its
+    first reader comes and `released` when its last one goes; `removed` at the end. An insertion is
+    locked from the start. What is on a path to a locked segment is locked too, and what has others
+    below it cannot leave: `evictable` knows. Calls should cost O(log n) at most, amortised.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """`{"future"}` for an oracle: it is then given `Foretold` segments, and reports say so."""
 
     @abstractmethod
     def touched(self, segment: SegmentView, now: Ns) -> None:
-        """`segment` was inserted or hit."""
+        """`segment` was inserted or hit: once per reader, the deepest of a path first."""
 
     @abstractmethod
     def removed(self, segment: SegmentView) -> None:
-        """`segment` is gone from the tier, whoever decided it. Forget it."""
+        """`segment` is gone from the tier, whoever decided it. Forget it.
+
+        `segment.parent` still names the one above, which may be free to leave from now on.
+        """
 
     @abstractmethod
     def victim(self, evictable: Callable[..., bool]) -> SegmentView | None:
-        """The next to go among those `evictable`. Changes nothing. None: nothing may go."""
+        """The next to go among those `evictable`. None: nothing may go.
 
-    def locked(self, segment: SegmentView) -> None: ...
-    def released(self, segment: SegmentView, now: Ns) -> None: ...
-    def split(self, segment: SegmentView, head: SegmentView) -> None: ...
+        Decides only: the tier cuts as much off the victim's tail as it needs, and calls `removed`
+        if that was all. Asked again with no verb in between, it says the same. What was refused
+        needs no second asking until `released` names it, or `removed` names one right below it.
+        """
+
+    def locked(self, segment: SegmentView) -> None:
+        """`segment` got its first reader and cannot leave. It was touched just before."""
+        del segment
+
+    def released(self, segment: SegmentView, now: Ns) -> None:
+        """The last reader of `segment` has gone. Called for the deepest of its path first.
+
+        vLLM's free queue is in this order, so that a sequence's last block leaves first.
+        """
+        del segment, now
+
+    def split(self, segment: SegmentView, head: SegmentView) -> None:
+        """`segment` lost its first tokens to `head`, which is new, and now its parent.
+
+        `head` has been used and is locked as `segment` is; it is neither touched nor locked for
+        that. `segment` has a new key and depth.
+        """
+        del segment, head
+
+    def awaited(self, segment: SegmentView, place: int | None) -> None:
+        """Waiting requests will read `segment`; the first of them is number `place` in the queue.
+
+        Numbers count from the start of the run, so that they need no change as the queue moves.
+        None: nobody waits for it any more.
+        """
+        del segment, place
 
 
 class SequenceView(Protocol):
     """What a policy may know of a request: its past. How long it will go on is not here."""
 
     @property
-    def id(self) -> int: ...
+    def id(self) -> int:
+        """Its number; lower ones came earlier."""
+        ...
+
     @property
-    def prompt_tokens(self) -> int: ...
+    def prompt_tokens(self) -> int:
+        """Tokens of its prompt."""
+        ...
+
     @property
-    def ready(self) -> Ns: ...
+    def ready(self) -> Ns:
+        """When it reached a replica's queue."""
+        ...
+
     @property
-    def computed(self) -> int: ...
+    def computed(self) -> int:
+        """Tokens whose KV is there; in decode, as of when it began."""
+        ...
+
     @property
-    def missing(self) -> int: ...
+    def missing(self) -> int:
+        """Tokens to compute before it can take its next one."""
+        ...
 
 
 class ReplicaView(Protocol):
     """What a router may know of a replica at this instant."""
 
     @property
-    def index(self) -> int: ...
+    def index(self) -> int:
+        """Its number among the replicas."""
+        ...
+
     @property
-    def waiting_requests(self) -> int: ...
+    def waiting_requests(self) -> int:
+        """Requests in its queue."""
+        ...
+
     @property
-    def running_requests(self) -> int: ...
+    def running_requests(self) -> int:
+        """Requests that hold memory."""
+        ...
 
     def cached(self, sequence: SequenceView) -> int:
         """Tokens of its prompt that the replica holds."""
@@ -71,7 +167,7 @@ class ReplicaView(Protocol):
 
 
 class EngineView(Protocol):
-    """What a scheduler may know of its replica at a boundary. True again after each of its moves."""
+    """What a scheduler may know of its replica at a boundary. Current after each of its moves."""
 
     @property
     def waiting(self) -> Ordered[SequenceView]:
@@ -116,7 +212,7 @@ class Router(ABC):
 
 
 class Prefill(NamedTuple):
-    """A scheduler's move: compute `tokens` more of a prompt in the next step; admits it if waiting."""
+    """A scheduler's move: compute `tokens` more of a prompt in the next step; may admit it."""
 
     sequence: SequenceView
     tokens: int
@@ -150,7 +246,69 @@ class Preemption(ABC):
         """One of `running`, given in order of admission."""
 
 
+class RestoreView(NamedTuple):
+    """A stretch of a request's KV that a lower tier holds, and what getting it back would take."""
+
+    tokens: int
+    history: int
+    """Tokens before it, which are there or will be."""
+    tier: str
+    load: Ns
+    """To load it now, sharing links with what is on its way already."""
+    compute: Ns
+    """To compute it by itself."""
+    ahead: Ns
+    """To compute what waits before this request: so long it would not be computed anyway."""
+
+
+class Restore(ABC):
+    """Whether KV that a lower tier holds is loaded or computed again."""
+
+    @abstractmethod
+    def loads(self, view: RestoreView) -> bool:
+        """True to load this stretch; False to compute it, and all that follows it."""
+
+
+class Stored(NamedTuple):
+    """A stretch of KV that has just been computed and might be kept in a lower tier."""
+
+    tokens: int
+    """From the head of the text on."""
+    moment: Literal["prefill", "end"]
+    """The prompt is complete, or the request is finished."""
+    reuses: int
+    """Look-ups that have found its last part in HBM."""
+
+
+class Placement(ABC):
+    """What a tier keeps. One instance per tier; a full tier makes room by its own eviction."""
+
+    @abstractmethod
+    def keeps(self, stored: Stored) -> bool:
+        """Whether to copy what the tier lacks of this stretch."""
+
+
+class Timing(ABC):
+    """Where a replica's step times come from. Asked once, before the run."""
+
+    @abstractmethod
+    def step_time(
+        self,
+        model: Model,
+        gpu: GPU,
+        tensor: int,
+        pipeline: int,
+        weight_bits: int,
+        kv_bits: int,
+        engine: Any,
+    ) -> StepTime:
+        """Step times of `model` on `tensor` x `pipeline` GPUs under an engine's overheads."""
+
+
 eviction = Registry[Eviction]("eviction")
 router = Registry[Router]("router")
 scheduler = Registry[Scheduler]("scheduler")
 preemption = Registry[Preemption]("preemption")
+restore = Registry[Restore]("restore")
+placement = Registry[Placement]("placement")
+timing = Registry[Timing]("timing")

@@ -19,7 +19,11 @@ class Sequence:
         "computed",
         "first_token",
         "generated",
+        "asked",
         "hits",
+        "load",
+        "loaded",
+        "parked",
         "id",
         "leaf",
         "lost",
@@ -32,6 +36,7 @@ class Sequence:
         "recomputed",
         "replica",
         "request",
+        "silent",
         "stalled",
         "target",
     )
@@ -61,6 +66,16 @@ class Sequence:
         self.first_token: Ns | None = None
         self.preempted: Ns | None = None
         """Since when it has been waiting to come back; None unless preempted."""
+        self.asked = False
+        """The lower tiers have been asked what they hold of it."""
+        self.loaded: dict[str, int] = {}
+        """Tokens that lower tiers gave it before its first admission, by tier."""
+        self.parked: Ns | None = None
+        """Since when its KV has been on its way; None if none is."""
+        self.load: Ns = 0
+        """Time parked before its first admission."""
+        self.silent: Ns | None = None
+        """When it took its last token before a preemption; None once it takes the next."""
         self.preemptions = 0
         self.lost = 0
         """Tokens whose KV was there when it was preempted."""

@@ -59,6 +59,7 @@ QWEN_ROUTED = 8 * 4 + 4 * 3 * 8 * 6
 
 SMALL: dict[str, Small] = {
     "llama": Small(BASE, TABLES + 2 * (MIXER + GATED + NORMS), ["full"] * 2),
+    "yi": Small(BASE, TABLES + 2 * (MIXER + GATED + NORMS), ["full"] * 2),
     "mistral": Small(
         {**BASE, "head_dim": 3, "sliding_window": 16},
         TABLES + 2 * (8 * 8 * 3 + 12 * 8 + GATED + NORMS),

@@ -100,7 +100,7 @@ def test_an_unknown_architecture_gets_a_suggestion(read: Any) -> None:
 
 
 def test_every_reader_is_offered_where_nothing_is_close(read: Any) -> None:
-    with pytest.raises(InputError, match=r"It reads deepseek_v2, .*, rwkv6\."):
+    with pytest.raises(InputError, match=r"It reads deepseek_v2, .*, yi\."):
         read("zzz", BASE)
 
 

@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kvsim.cli.console import out, print_json
+from kvsim.cli.options import Json
 
 if TYPE_CHECKING:
     from kvsim.models import Layer, Model
 
 app = typer.Typer(no_args_is_help=True, help="Model architectures: KV layout, sizes, products.")
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]
 
 
 @app.command("list")

@@ -1,0 +1,1 @@
+"""From other projects' measurements to the calibration format."""

@@ -1,0 +1,167 @@
+"""The calibration format: kernel times measured on one GPU, as small integer tables.
+
+A file is gzipped JSON: `gpu`, `origin` (where the numbers were measured, by whom, under what
+licence), `gemm`, `prefill_attention`, `decode_attention`, `all_reduce` and `residuals`. Times
+are in units of 10 ns. What is not measured is not there; who asks for it must fall back and say so.
+"""
+
+import gzip
+import hashlib
+import json
+from bisect import bisect_left
+from dataclasses import dataclass
+from functools import cache
+from math import exp, log
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from kvsim.errors import InputError
+
+FOLDER = Path(__file__).resolve().parent
+UNIT = 10.0
+"""Nanoseconds per integer in a file."""
+
+
+class Head(NamedTuple):
+    """The shape of an attention kernel on one GPU."""
+
+    query_heads: int
+    kv_heads: int
+    width: int
+    """Elements per head."""
+    bits: int
+    """Of a stored element."""
+    window: int
+    """Tokens that can be seen; 0 for all."""
+
+
+class Row(NamedTuple):
+    """Times of one batch size by context length, ascending."""
+
+    contexts: tuple[int, ...]
+    ns: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Gemm:
+    """Times of y[m, n] = x[m, k] W by m, for a grid of (n, k)."""
+
+    m: tuple[int, ...]
+    n: tuple[int, ...]
+    k: tuple[int, ...]
+    ns: dict[tuple[int, int], tuple[float, ...]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """What was measured on one GPU. Times in ns."""
+
+    gpu: str
+    origin: dict[str, Any]
+    gemm: dict[int, Gemm]
+    """By bits of a weight."""
+    prefill: dict[Head, tuple[Row, Row]]
+    """One sequence alone, and a sequence's share where the GPU is full, by length."""
+    decode: dict[Head, dict[int, Row]]
+    """By batch size."""
+    all_reduce: dict[int, Row]
+    """By GPUs; `contexts` are bytes."""
+    residuals: tuple[tuple[Any, ...], ...]
+    sha256: str
+
+
+def calibrations() -> list[str]:
+    """GPUs whose calibration is shipped."""
+    return sorted(path.name.removesuffix(".json.gz") for path in FOLDER.glob("*.json.gz"))
+
+
+def digest(*gpus: str) -> str | None:
+    """SHA-256 over the calibrations of `gpus`; None if none has one."""
+    found = [load(gpu).sha256 for gpu in sorted(set(gpus)) if gpu in calibrations()]
+    return hashlib.sha256("".join(found).encode()).hexdigest() if found else None
+
+
+@cache
+def load(gpu: str) -> Table:
+    """The shipped table of a GPU. Raises InputError if there is none."""
+    if gpu not in calibrations():
+        allowed = ", ".join(calibrations())
+        raise InputError(f"{gpu} has no calibration; there is one for {allowed}. Use roofline.")
+    raw = (FOLDER / f"{gpu}.json.gz").read_bytes()
+    return parse(json.loads(gzip.decompress(raw)), hashlib.sha256(raw).hexdigest())
+
+
+def parse(file: dict[str, Any], sha256: str = "") -> Table:
+    """A table from the JSON of its file."""
+    return Table(
+        file["gpu"],
+        file["origin"],
+        {int(bits): _gemm(part) for bits, part in file["gemm"].items()},
+        {
+            Head(*part["head"]): (_row(part["alone"]), _row(part["shared"]))
+            for part in file["prefill_attention"]
+        },
+        {
+            Head(*part["head"]): {int(batch): _row(row) for batch, row in part["batch"].items()}
+            for part in file["decode_attention"]
+        },
+        {int(gpus): _row(row) for gpus, row in file["all_reduce"].items()},
+        tuple(tuple(row) for row in file["residuals"]),
+        sha256,
+    )
+
+
+def _row(pair: list[list[int]]) -> Row:
+    return Row(tuple(pair[0]), tuple(value * UNIT for value in pair[1]))
+
+
+def _gemm(part: dict[str, Any]) -> Gemm:
+    n, k = tuple(part["n"]), tuple(part["k"])
+    shapes = ((rows, columns) for rows in n for columns in k)
+    times = {
+        shape: tuple(value * UNIT for value in values)
+        for shape, values in zip(shapes, part["time"], strict=True)
+        if values
+    }
+    return Gemm(tuple(part["m"]), n, k, times)
+
+
+def between(grid: tuple[int, ...], value: float) -> tuple[int, float]:
+    """(i, w) such that value = grid[i] + w (grid[i+1] - grid[i]); w leaves 0..1 outside."""
+    low = min(max(bisect_left(grid, value) - 1, 0), len(grid) - 2)
+    return low, (value - grid[low]) / (grid[low + 1] - grid[low])
+
+
+def line(row: Row, at: float) -> float:
+    """Linear between the row's points, and along its last piece outside."""
+    if len(row.contexts) == 1:
+        return row.ns[0]
+    low, weight = between(row.contexts, at)
+    return row.ns[low] + weight * (row.ns[low + 1] - row.ns[low])
+
+
+def quadratic(row: Row, at: float) -> float:
+    """As `line`, but of the time per token: exact for work that grows with the square."""
+    last = row.contexts[-1]
+    if at >= last:
+        return row.ns[-1] * (at / last) ** 2
+    low, weight = between(row.contexts, at)
+    if row.contexts[low] < LINEAR_BELOW:
+        return max(line(row, at), 0.0)
+    first = row.ns[low] / row.contexts[low]
+    return at * (first + weight * (row.ns[low + 1] / row.contexts[low + 1] - first))
+
+
+LINEAR_BELOW = 512
+"""Prompt tokens below which prefill attention is launch and latency, not arithmetic."""
+
+
+def logarithmic(grid: tuple[int, ...], value: int) -> tuple[int, float]:
+    """As `between`, in logarithms."""
+    low, _ = between(grid, value)
+    return low, log(value / grid[low]) / log(grid[low + 1] / grid[low])
+
+
+def geometric(corners: list[tuple[float, float]]) -> float:
+    """Geometric mean of (value, weight) pairs; weights add up to 1."""
+    return exp(sum(weight * log(value) for value, weight in corners))
