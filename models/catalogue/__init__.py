@@ -36,11 +36,11 @@ def model(name_or_path: str | Path) -> Model:
     if name.lower() in _files():
         return _model(name.lower())
     path = Path(name_or_path)
-    if path.suffix == ".json" or len(path.parts) > 1 or path.exists():
+    if path.suffix == ".json" or path.exists():
         return read_file(path)
     raise InputError(
         f"There is no model {name!r} in the catalogue, nor a file of that name."
-        + (perhaps(name, names()) or " `kvsim models list` shows the names.")
+        + (perhaps(path.name, names()) or " `kvsim models list` shows the names.")
         + " A path to a config.json is allowed too."
     )
 

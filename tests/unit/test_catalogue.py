@@ -135,6 +135,8 @@ def test_layers_are_of_their_kinds(name: str, kinds: dict[str, int]) -> None:
 def test_a_name_that_is_nearly_right_gets_a_suggestion() -> None:
     with pytest.raises(InputError, match=r"no model 'llama-3\.1-8' .* mean 'llama-3\.1-8b'"):
         model("llama-3.1-8")
+    with pytest.raises(InputError, match=r"Did you mean 'llama-3\.1-8b'"):
+        model("meta-llama/Llama-3.1-8B")
     with pytest.raises(InputError, match="`kvsim models list` shows the names"):
         model("zzz")
 
