@@ -1,4 +1,10 @@
-"""Models by name: a YAML file per family beside this one, in the words of Hugging Face configs."""
+"""Models by name: a YAML file per family beside this one, in the words of Hugging Face configs.
+
+`published` is what the authors say of the size. Figures and fields are recalled from the named
+sources; compared with published config.json files as kept in NVIDIA's aiconfigurator were
+Llama 3.1 and 4, Mixtral, Qwen3 8B, 32B, 30B, 235B and Coder 480B, DeepSeek V3 and R1, Kimi K2,
+gpt-oss and MiniMax-M2.5 (for M2). Every size is held to `published` by a test.
+"""
 
 import re
 from functools import cache

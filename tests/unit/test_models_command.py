@@ -60,6 +60,11 @@ def test_show_says_what_matters() -> None:
     assert "expert_down 7168 2048 58 experts 256 8" in shown
 
 
+def test_layers_that_share_are_shown_together() -> None:
+    shown = " ".join(run("show", "hunyuan-large").split())
+    assert "32 full 80 8 80 80 32 shared 80 8 80 80" in shown
+
+
 def test_show_reads_a_config_file(tmp_path: Path) -> None:
     file = tmp_path / "config.json"
     fields = {"hidden_size": 8, "intermediate_size": 16, "num_hidden_layers": 2,

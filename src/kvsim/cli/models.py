@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -128,7 +129,8 @@ def _lines(model: "Model") -> Iterable[tuple[str, str]]:
 def _layers(layers: "tuple[Layer, ...]") -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
     headers = ("layers", "kind", "Q heads", "KV heads", "K width", "V width", "window", "state")
     rows = []
-    for layer, many in Counter(layers).items():
+    alike = Counter(replace(layer, shares=None) for layer in layers)
+    for layer, many in alike.items():
         sizes = (layer.query_heads, layer.kv_heads, layer.key_width, layer.value_width)
         window, state = layer.window or "", layer.state or ""
         rows.append((str(many), layer.kind, *(str(n or "") for n in (*sizes, window, state))))
