@@ -1,1 +1,6 @@
-"""Measured times: loading, fitting, and the tables a step time is made from."""
+"""Numbers for step times: measured tables, the roofline, and what engines add to them."""
+
+from kvsim.calibration.engine import EngineProfile, engine, engines
+from kvsim.calibration.table import calibrations, digest
+
+__all__ = ["EngineProfile", "calibrations", "digest", "engine", "engines"]

@@ -1,17 +1,31 @@
-"""How far a calibration's tables are off where they were not measured, by regime.
+"""How far the look-ups are from measured points they have not seen, by regime.
 
-Points are held back when a table is made (`holdback.RULE`), predicted from the rest, and the
-relative errors are stored in the file beside the tables.
+Held back: every second row count, the widths 768, 2560, 5120 and 10240 of GEMMs, every second batch
+size and context of decode attention, every second length of prefill attention, every second size of
+all-reduces. The shipped tables use all points, so look-ups in them are closer than this.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from dataclasses import replace
+from statistics import mean, median
+from typing import NamedTuple
 
-from kvsim.calibration.table import Calibration, Heads, calibration, calibrations, strain
+from kvsim.calibration.measured import _by_batch, interpolated
+from kvsim.calibration.operators import Gemms
+from kvsim.calibration.roofline import Roofline
+from kvsim.calibration.table import Gemm, Row, Table, calibrations, line, load, quadratic
+
+HELD_WIDTHS = (768, 2560, 5120, 10240)
+SMALL_ROWS = 64
+LEAST_WORK = 1024
+"""GEMMs with a smaller n or k are no layer of a model in the catalogue, but for a rank's router."""
+DECODE_REGIMES = ((0, "under 1k"), (1024, "1k to 8k"), (8192, "8k to 64k"), (65536, "over 64k"))
+PREFILL_SPLIT = 2048
+REDUCE_SPLIT = 1 << 20
 
 
 class Residual(NamedTuple):
-    """Relative errors of predicted operator times, |predicted / measured - 1|."""
+    """Relative errors of one regime."""
 
     regime: str
     points: int
@@ -21,93 +35,108 @@ class Residual(NamedTuple):
     worst: float
 
 
-class Held(NamedTuple):
-    """A measured point that is in no table: how to predict it, and what it is."""
-
-    regime: str
-    predict: Callable[[Calibration], float]
-    measured: float
-
-
-REGIMES = (
-    "GEMM, m <= 64",
-    "GEMM, m > 64",
-    "decode attention, context < 1k",
-    "decode attention, context 1k-8k",
-    "decode attention, context 8k-64k",
-    "decode attention, context > 64k",
-    "prefill attention, prompt <= 2k",
-    "prefill attention, prompt > 2k",
-    "all-reduce, <= 1 MiB",
-    "all-reduce, > 1 MiB",
-)
-
-
 def residuals(gpu: str) -> list[Residual]:
-    """Held-back errors of a GPU's calibration by regime; [] when it has none."""
+    """Held-back errors of a GPU's shipped calibration; empty if it has none."""
     if gpu not in calibrations():
         return []
-    return [Residual(**entry) for entry in calibration(gpu).document["residuals"]]
+    return [Residual(*row) for row in load(gpu).residuals]
 
 
-def gemm(form: str, m: int, n: int, k: int, ns: float) -> Held:
-    """A GEMM that was held back."""
-    regime = REGIMES[0] if m <= 64 else REGIMES[1]
-    return Held(regime, lambda table: table.gemm(form, n, k).at(m), ns)
+def held_back(table: Table) -> list[Residual]:
+    """Errors by regime of tables made without the held-back points, on these points."""
+    errors: dict[str, list[float]] = {}
+    for part in (_gemm, _decode, _prefill, _all_reduce):
+        for regime, predicted, measured in part(table):
+            errors.setdefault(regime, []).append(abs(predicted / measured - 1))
+    return [_summed(regime, found) for regime, found in sorted(errors.items())]
 
 
-def decode(heads: Heads, batch: int, context: int, ns: float) -> Held:
-    """Decode attention of `batch` sequences with `context` tokens each."""
-    bounds = (1 << 10, 8 << 10, 64 << 10)
-    regime = REGIMES[2 + sum(context >= bound for bound in bounds[:2]) + (context > bounds[2])]
-    return Held(regime, lambda table: table.decode[heads].totals(batch).at(batch * context), ns)
+def _summed(regime: str, errors: list[float]) -> Residual:
+    errors.sort()
+    p90 = errors[int(0.9 * (len(errors) - 1))]
+    values = (mean(errors), median(errors), p90, errors[-1])
+    return Residual(regime, len(errors), *(round(value, 4) for value in values))
 
 
-def prefill(heads: Heads, batch: int, tokens: int, ns: float) -> Held:
-    """Attention of `batch` whole prompts."""
-    regime = REGIMES[6] if tokens <= 2048 else REGIMES[7]
-
-    def measure(length: int) -> int:
-        return strain(seen_pairs(length, heads.window), length)
-
-    def predict(table: Calibration) -> float:
-        return table.prefill[heads].strains(batch, measure).at(measure(tokens))
-
-    return Held(regime, predict, ns)
+Found = Iterator[tuple[str, float, float]]
 
 
-def collective(operation: str, gpus: int, size: int, ns: float) -> Held:
-    """A collective operation."""
-    regime = REGIMES[8] if size <= 1 << 20 else REGIMES[9]
-
-    def predict(table: Calibration) -> float:
-        times = table.collective(operation, gpus)
-        assert times is not None
-        return times.at(size)
-
-    return Held(regime, predict, ns)
+def _half(row: Row) -> Row:
+    """Every second point, both ends kept."""
+    kept = [i for i in range(len(row.ns)) if i % 2 == 0 or i == len(row.ns) - 1]
+    return Row(tuple(row.contexts[i] for i in kept), tuple(row.ns[i] for i in kept))
 
 
-def seen_pairs(tokens: int, window: int) -> int:
-    """(query, key) pairs of a whole prompt under causal attention; window 0: all of it."""
-    if not window or tokens <= window:
-        return tokens * (tokens + 1) // 2
-    return window * (window + 1) // 2 + (tokens - window) * window
+def _gemm(table: Table) -> Found:
+    from kvsim.hardware import gpu
+
+    device = gpu(table.gpu)
+    for bits, gemm in table.gemm.items():
+        roofline = Roofline(device, bits, 16)
+        rows = [i for i in range(len(gemm.m)) if i % 2 == 0 or i == len(gemm.m) - 1]
+        n, k = (tuple(v for v in axis if v not in HELD_WIDTHS) for axis in (gemm.n, gemm.k))
+        kept = replace(
+            gemm,
+            m=tuple(gemm.m[i] for i in rows),
+            n=n,
+            k=k,
+            ns={
+                s: tuple(t[i] for i in rows) for s, t in gemm.ns.items() if s[0] in n and s[1] in k
+            },
+        )
+        yield from _shapes(gemm, kept, roofline, bits)
 
 
-def measure(document: dict[str, Any], held: list[Held]) -> Iterator[Residual]:
-    """The errors of a document's tables at the points held back from them."""
-    table = Calibration(document)
-    errors: dict[str, list[float]] = {regime: [] for regime in REGIMES}
-    for point in held:
-        errors[point.regime].append(abs(point.predict(table) / point.measured - 1))
-    for regime, found in errors.items():
-        if found:
-            yield _summary(regime, sorted(found))
+def _shapes(gemm: Gemm, kept: Gemm, roofline: Roofline, bits: int) -> Found:
+    name = "GEMM bf16" if bits == 16 else "GEMM fp8"
+    for shape, measured in gemm.ns.items():
+        if shape in kept.ns or min(shape) < LEAST_WORK:
+            continue
+        times = interpolated(kept, Gemms(*shape), roofline, bits)
+        if times is None:
+            continue
+        row = Row(kept.m, times)
+        for m, ns in zip(gemm.m, measured, strict=True):
+            regime = "m <= 64" if m <= SMALL_ROWS else "m > 64"
+            yield f"{name}, {regime}", line(row, m), ns
 
 
-def _summary(regime: str, errors: list[float]) -> Residual:
-    count = len(errors)
-    mean = sum(errors) / count
-    figures = (mean, errors[count // 2], errors[count * 9 // 10], errors[-1])
-    return Residual(regime, count, *(round(figure, 4) for figure in figures))
+def _decode(table: Table) -> Found:
+    for rows in table.decode.values():
+        batches = list(rows)
+        kept = {b: _half(rows[b]) for i, b in enumerate(batches) if i % 2 == 0}
+        if len(kept) < 2:
+            continue
+        for batch in batches:
+            if batch > max(kept):
+                continue
+            predicted, _ = _by_batch(kept, batch)
+            for context, ns in zip(*rows[batch], strict=True):
+                if batch in kept and context in kept[batch].contexts:
+                    continue
+                if context > predicted.contexts[-1]:
+                    continue
+                regime = [name for start, name in DECODE_REGIMES if context > start or not start][
+                    -1
+                ]
+                yield f"decode attention, context {regime}", line(predicted, context), ns
+
+
+def _prefill(table: Table) -> Found:
+    for head, (alone, _) in table.prefill.items():
+        if head.window:
+            continue
+        kept = _half(alone)
+        for tokens, ns in zip(*alone, strict=True):
+            if tokens not in kept.contexts:
+                regime = "up to 2k tokens" if tokens <= PREFILL_SPLIT else "over 2k tokens"
+                yield f"prefill attention, {regime}", quadratic(kept, tokens), ns
+
+
+def _all_reduce(table: Table) -> Found:
+    for row in table.all_reduce.values():
+        kept = _half(row)
+        for size, ns in zip(*row, strict=True):
+            if size not in kept.contexts:
+                regime = "up to 1 MiB" if size <= REDUCE_SPLIT else "over 1 MiB"
+                yield f"all-reduce, {regime}", line(kept, size), ns

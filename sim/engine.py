@@ -9,10 +9,10 @@ from collections import deque
 from collections.abc import Callable, Generator
 from typing import NamedTuple
 
-from simpy import Environment, Event
+from simpy import Event
 
 from kvsim.sim.batch import DecodeBatch
-from kvsim.sim.clock import FINISH, PLAN, Alarm
+from kvsim.sim.clock import FINISH, PLAN, Alarm, Clock
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.policy import Preemption, Scheduler, SequenceView
 from kvsim.sim.recorder import Recorder
@@ -53,7 +53,7 @@ class Engine:
 
     def __init__(
         self,
-        env: Environment,
+        env: Clock,
         index: int,
         memory: KVMemory,
         timing: StepTime,
@@ -231,6 +231,7 @@ class Engine:
             self._chunks = [chunk for chunk in self._chunks if chunk[0] is not victim]
         else:
             self.batch.leave(victim)
+            victim.silent = now
         del self._running[victim]
         self.memory.release(victim, now)
         victim.lost, victim.computed = victim.computed, 0
@@ -307,6 +308,9 @@ class Engine:
         sequence._remaining -= 1
         if sequence.first_token is None:
             sequence.first_token = self.env.now
+        if sequence.silent is not None:
+            self.recorder.gaps.append(self.env.now - sequence.silent)
+            sequence.silent = None
         if sequence.stretch:
             self.batch.join(sequence)
         else:

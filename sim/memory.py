@@ -65,7 +65,9 @@ class KVMemory:
         if self.caching:
             label_tokens = sequence.request.block_tokens or self.block_tokens
             leaf, hit = self.tree.match(sequence.labels, label_tokens, sequence.target - 1)
-            wanted += self.tree.unlocked_bytes(leaf, hit) - hit // self.block_tokens * self.block_bytes
+            wanted += (
+                self.tree.unlocked_bytes(leaf, hit) - hit // self.block_tokens * self.block_bytes
+            )
         return wanted <= self.room
 
     def admit(self, sequence: Sequence, now: Ns) -> None:
@@ -98,7 +100,7 @@ class KVMemory:
         self._claim(wanted)
 
     def release(self, sequence: Sequence, now: Ns) -> None:
-        """`sequence` leaves: its full blocks stay for reuse until they are evicted, the rest is free."""
+        """`sequence` leaves: its full blocks stay until they are evicted, the rest is free."""
         assert sequence.leaf is not None
         self._publish(sequence, sequence.computed, now)
         self.private -= self.bytes(sequence.computed)

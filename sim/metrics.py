@@ -1,4 +1,4 @@
-"""Numbers from facts: pure functions from the recorder's columns to what a user would have measured."""
+"""Numbers from facts: pure functions from the recorder's columns to what a user measures."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,8 @@ class Facts:
     spans: "dict[str, Ints]"
     status: "NDArray[np.str_]"
     gaps: "Ints"
+    order: "Ints"
+    """Rows of the recorder, in the order used here."""
 
     @classmethod
     def of(cls, recorder: Recorder) -> "Facts":
@@ -49,6 +51,7 @@ class Facts:
             spans={name: spans[:, i] for i, name in enumerate(SPAN_COLUMNS)},
             status=np.array(recorder.statuses, dtype=np.str_)[order],
             gaps=np.array(recorder.gaps, dtype=np.int64),
+            order=order,
         )
 
     def within(self, start: Ns, end: Ns | None) -> "Facts":
@@ -63,6 +66,7 @@ class Facts:
             spans={name: column[ended] for name, column in self.spans.items()},
             status=self.status[arrived],
             gaps=self.gaps,
+            order=self.order[arrived],
         )
 
 
@@ -70,7 +74,7 @@ _NONE = np.empty(0, dtype=np.int64)
 
 
 def distribution(values: "Floats", weights: "Floats | None" = None) -> dict[str, float | None]:
-    """Mean, quantiles and maximum; quantiles are the smallest value with at least that share below."""
+    """Mean, quantiles, maximum; a quantile is the least value with that share at or below."""
     if not len(values):
         return dict.fromkeys(("mean", *QUANTILES, "max"))
     order = np.argsort(values, kind="stable")
@@ -107,8 +111,8 @@ def ttft(requests: "dict[str, Ints]") -> "Ints":
 
 
 def tpot(requests: "dict[str, Ints]") -> "Floats":
-    """(Last minus first token) / (output - 1) in ns; 0 for one token, which counts as met."""
-    duration = requests["finish"] - requests["first_token"]
+    """(Last minus first token, less tool calls) / (output - 1) in ns; 0 for one token: met."""
+    duration = requests["finish"] - requests["first_token"] - requests["paused"]
     return duration / np.maximum(requests["output_tokens"] - 1, 1)
 
 
@@ -157,7 +161,7 @@ def attainment(facts: Facts, targets: Targets, now: Ns) -> "tuple[Bools, Bools]"
     started = requests["first_token"] != NEVER
     waited = np.where(started, ttft(requests), now - requests["arrival"])
     in_time = ~rejected & (np.ones_like(done) if targets.ttft is None else waited <= targets.ttft)
-    since = np.where(done, requests["finish"], now) - requests["first_token"]
+    since = np.where(done, requests["finish"], now) - requests["first_token"] - requests["paused"]
     tokens = np.where(done, requests["output_tokens"], requests["generated"]) - 1
     pace_kept = since <= (targets.tpot or 0) * np.maximum(tokens, 0)
     steady = ~rejected

@@ -3,9 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Reversible
 from collections.abc import Sequence as Ordered
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from kvsim.hardware import GPU
+from kvsim.models import Model
 from kvsim.sim.registry import Registry
+from kvsim.sim.timing import StepTime
 from kvsim.units import Ns
 
 
@@ -13,11 +16,28 @@ class SegmentView(Protocol):
     """What an eviction policy may know of a segment: its place and its use. Identity is its key."""
 
     @property
-    def tokens(self) -> int: ...
+    def tokens(self) -> int:
+        """Tokens it holds."""
+        ...
+
     @property
-    def depth(self) -> int: ...
+    def depth(self) -> int:
+        """Tokens of the prefix before it."""
+        ...
+
     @property
-    def reuses(self) -> int: ...
+    def reuses(self) -> int:
+        """Look-ups that found it."""
+        ...
+
+
+class Foretold(SegmentView, Protocol):
+    """A segment whose future is known: what an oracle may look at, in a replay without time."""
+
+    @property
+    def next_use(self) -> int:
+        """When it is used again; a number above all others if never."""
+        ...
 
 
 class Eviction(ABC):
@@ -25,45 +45,75 @@ class Eviction(ABC):
 
     @abstractmethod
     def touched(self, segment: SegmentView, now: Ns) -> None:
-        """`segment` was inserted or hit."""
+        """`segment` was inserted or hit. The only place to learn about use."""
 
     @abstractmethod
     def removed(self, segment: SegmentView) -> None:
         """`segment` is gone from the tier, whoever decided it. Forget it."""
 
     @abstractmethod
-    def victim(self, evictable: Callable[..., bool]) -> SegmentView | None:
+    def victim(self, evictable: Callable[[SegmentView], bool]) -> SegmentView | None:
         """The next to go among those `evictable`. Changes nothing. None: nothing may go."""
 
-    def locked(self, segment: SegmentView) -> None: ...
-    def released(self, segment: SegmentView, now: Ns) -> None: ...
-    def split(self, segment: SegmentView, head: SegmentView) -> None: ...
+    def locked(self, segment: SegmentView) -> None:
+        """Somebody reads `segment` from now on: it may not go. Follows a `touched`."""
+        del segment
+
+    def released(self, segment: SegmentView, now: Ns) -> None:
+        """Nobody reads `segment` any more. A path is released from its deepest segment on."""
+        del segment, now
+
+    def split(self, segment: SegmentView, head: SegmentView) -> None:
+        """`head`, new, has taken over the first part of `segment`, with its use and its locks."""
+        del segment, head
 
 
 class SequenceView(Protocol):
     """What a policy may know of a request: its past. How long it will go on is not here."""
 
     @property
-    def id(self) -> int: ...
+    def id(self) -> int:
+        """Its number; lower ones came earlier."""
+        ...
+
     @property
-    def prompt_tokens(self) -> int: ...
+    def prompt_tokens(self) -> int:
+        """Tokens of its prompt."""
+        ...
+
     @property
-    def ready(self) -> Ns: ...
+    def ready(self) -> Ns:
+        """When it reached a replica's queue."""
+        ...
+
     @property
-    def computed(self) -> int: ...
+    def computed(self) -> int:
+        """Tokens whose KV is there; in decode, as of when it began."""
+        ...
+
     @property
-    def missing(self) -> int: ...
+    def missing(self) -> int:
+        """Tokens to compute before it can take its next one."""
+        ...
 
 
 class ReplicaView(Protocol):
     """What a router may know of a replica at this instant."""
 
     @property
-    def index(self) -> int: ...
+    def index(self) -> int:
+        """Its number among the replicas."""
+        ...
+
     @property
-    def waiting_requests(self) -> int: ...
+    def waiting_requests(self) -> int:
+        """Requests in its queue."""
+        ...
+
     @property
-    def running_requests(self) -> int: ...
+    def running_requests(self) -> int:
+        """Requests that hold memory."""
+        ...
 
     def cached(self, sequence: SequenceView) -> int:
         """Tokens of its prompt that the replica holds."""
@@ -71,7 +121,7 @@ class ReplicaView(Protocol):
 
 
 class EngineView(Protocol):
-    """What a scheduler may know of its replica at a boundary. True again after each of its moves."""
+    """What a scheduler may know of its replica at a boundary. Current after each of its moves."""
 
     @property
     def waiting(self) -> Ordered[SequenceView]:
@@ -116,7 +166,7 @@ class Router(ABC):
 
 
 class Prefill(NamedTuple):
-    """A scheduler's move: compute `tokens` more of a prompt in the next step; admits it if waiting."""
+    """A scheduler's move: compute `tokens` more of a prompt in the next step; may admit it."""
 
     sequence: SequenceView
     tokens: int
@@ -150,7 +200,25 @@ class Preemption(ABC):
         """One of `running`, given in order of admission."""
 
 
+class Timing(ABC):
+    """Where a replica's step times come from. Asked once, before the run."""
+
+    @abstractmethod
+    def step_time(
+        self,
+        model: Model,
+        gpu: GPU,
+        tensor: int,
+        pipeline: int,
+        weight_bits: int,
+        kv_bits: int,
+        engine: Any,
+    ) -> StepTime:
+        """Step times of `model` on `tensor` x `pipeline` GPUs under an engine's overheads."""
+
+
 eviction = Registry[Eviction]("eviction")
 router = Registry[Router]("router")
 scheduler = Registry[Scheduler]("scheduler")
 preemption = Registry[Preemption]("preemption")
+timing = Registry[Timing]("timing")

@@ -22,8 +22,8 @@ REQUEST_COLUMNS = (
     "preemptions", "recomputed", "queue", "other", "paused",
 )  # fmt: skip
 SPAN_COLUMNS = (
-    "replica", "start", "end", "steps", "decodes", "chunk_tokens", "context", "running", "waiting",
-    "kv_leased", "kv_cached", "first", "growth", "extrapolated", "flops", "bytes",
+    "replica", "start", "end", "steps", "decodes", "sampled", "chunk_tokens", "context", "running",
+    "waiting", "kv_leased", "kv_cached", "first", "growth", "extrapolated", "flops", "bytes",
 )  # fmt: skip
 
 
@@ -73,6 +73,7 @@ class Recorder:
                 span.boundary(steps) >> FRACTION,
                 steps,
                 work.decodes,
+                work.sampled,
                 sum(chunk.tokens for chunk in work.chunks),
                 work.contexts[0] if work.contexts else 0,
                 engine.running_requests,

@@ -32,6 +32,7 @@ class Sequence:
         "recomputed",
         "replica",
         "request",
+        "silent",
         "stalled",
         "target",
     )
@@ -61,6 +62,8 @@ class Sequence:
         self.first_token: Ns | None = None
         self.preempted: Ns | None = None
         """Since when it has been waiting to come back; None unless preempted."""
+        self.silent: Ns | None = None
+        """When it took its last token before a preemption; None once it takes the next."""
         self.preemptions = 0
         self.lost = 0
         """Tokens whose KV was there when it was preempted."""

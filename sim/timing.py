@@ -45,6 +45,19 @@ class Pace(NamedTuple):
 class StepTime(ABC):
     """The duration of a step on one replica. Pure: the same work, the same answer."""
 
+    peak_flops: float
+    """FLOP/s of the replica, all its GPUs together."""
+    bandwidth: float
+    """HBM bytes/s of the replica, all its GPUs together."""
+
     @abstractmethod
     def pace(self, work: Work) -> Pace:
         """Duration of the next step and how it grows. Work with chunks holds for one step."""
+
+    @abstractmethod
+    def flops(self, work: Work) -> tuple[int, int]:
+        """FLOPs of the next step, and by how many each further step has more."""
+
+    @abstractmethod
+    def bytes_moved(self, work: Work) -> tuple[int, int]:
+        """HBM bytes of the next step, and by how many each further step has more."""

@@ -1,19 +1,20 @@
 """A tiny machine for tests: known step times, a handful of requests, answers as plain lists."""
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-
-from simpy import Environment
 
 from kvsim.policies.eviction.lru import LRU
 from kvsim.policies.preemption.recompute import Recompute
 from kvsim.policies.router.round_robin import RoundRobin
 from kvsim.policies.scheduler.chunked_prefill import ChunkedPrefill
 from kvsim.sim.batch import Windowed
+from kvsim.sim.clock import Clock
 from kvsim.sim.cluster import Cluster
 from kvsim.sim.engine import Engine
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.metrics import Facts
+from kvsim.sim.physics import Peak, check
 from kvsim.sim.policy import Router, Scheduler
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.simulation import Simulation
@@ -101,7 +102,7 @@ class Machine:
 
     def build(self) -> Simulation:
         """The machine, ready to run."""
-        env, recorder = Environment(), Recorder()
+        env, recorder = Clock(), Recorder()
         cluster = Cluster(env, Listed(self.requests, self.follow), self.router, recorder)
         for index in range(self.replicas):
             memory = KVMemory(
@@ -127,6 +128,8 @@ class Outcome:
     def __init__(self, simulation: Simulation) -> None:
         self.simulation = simulation
         self.facts = Facts.of(simulation.recorder)
+        peaks = [Peak(math.inf, math.inf)] * len(simulation.cluster.engines)
+        check(self.facts, simulation.recorder, peaks)
 
     def __getitem__(self, column: str) -> list[int]:
         """A column of the requests, in order of id."""

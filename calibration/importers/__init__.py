@@ -1,1 +1,1 @@
-"""Readers that turn published measurements into calibration files. They run once, by hand."""
+"""From other projects' measurements to the calibration format."""

@@ -57,7 +57,7 @@ def test_the_tree_agrees_with_a_dictionary(label_tokens, inserts, data) -> None:
         before = tree.locked + tree.unlocked_bytes(leaf, hit)
         tree.lock(leaf, now)
         assert tree.locked == before
-        leaf = tree.insert(leaf, labels, label_tokens, tokens, now)
+        leaf = tree.insert(leaf, labels, label_tokens, whole, now)
         assert leaf.end == whole
         known.update(blocks)
         tree.check()

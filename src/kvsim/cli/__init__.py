@@ -1,1 +1,28 @@
-"""The command line: one file per noun or verb, imported only when asked for."""
+"""The command line: words in, tables or one JSON object out, and an exit code.
+
+0: done. 1: cut short, or a check failed. 2: bad input, said in a sentence.
+"""
+
+import sys
+
+from kvsim.errors import InputError
+
+BAD_INPUT = 2
+CUT_SHORT = 1
+
+
+def main() -> None:
+    """Entry point of `kvsim`."""
+    from kvsim.cli.app import app
+
+    try:
+        app()
+    except InputError as error:
+        sys.stderr.write(f"kvsim: {error}\n")
+        sys.exit(BAD_INPUT)
+    except KeyboardInterrupt:
+        sys.stderr.write("kvsim: interrupted; nothing was written.\n")
+        sys.exit(CUT_SHORT)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone, as `| head` does
+        sys.exit(CUT_SHORT)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -10,7 +10,9 @@ from pydantic import BaseModel, ValidationError
 from kvsim.errors import InputError, perhaps
 from kvsim.scenario.schema import Scenario
 
-SHIPPED = Path(__file__).resolve().parent.parent / "scenarios"
+PACKAGE = Path(__file__).resolve().parent.parent
+SHIPPED = PACKAGE / "scenarios"
+SAMPLES = PACKAGE / "traces" / "samples"
 
 
 def names() -> list[str]:
@@ -29,12 +31,26 @@ def find(name: str) -> Path:
     raise InputError(f"There is no scenario {name!r}: no such file, and{perhaps(name, names())}")
 
 
-def load(name: str, changes: Iterable[str] = ()) -> Scenario:
-    """Read a scenario and apply `path=value` changes, in order."""
+def load(
+    name: str,
+    changes: Iterable[str] = (),
+    trace: str | None = None,
+    format: str | None = None,
+    seed: int | None = None,
+) -> Scenario:
+    """Read a scenario; let `trace` (and its `format`) and `seed` replace its own, then apply
+    `path=value` changes, in order."""
     path = find(name)
     document = read(path)
+    if trace is not None:
+        document["workload"] = {"trace": _replayed(document, trace, format)}
+    elif format is not None:
+        raise InputError("--format says how to read --trace FILE, which is missing.")
+    if seed is not None:
+        document["seed"] = seed
     for change in changes:
         apply(document, change)
+    _locate(document, path.parent)
     return parse(document, str(path))
 
 
@@ -73,6 +89,26 @@ def apply(document: dict[str, Any], change: str) -> None:
         if keys[0] == "workload" and len(keys) == 2:
             place.clear()  # another kind of workload replaces the one in the file
         place[keys[-1]] = value
+
+
+def _replayed(document: dict[str, Any], trace: str, format: str | None) -> dict[str, Any]:
+    """The fields of a trace workload: the scenario's own, but for the file and its format."""
+    found = document.get("workload")
+    own = found.get("trace") if isinstance(found, dict) else None
+    kept = {key: value for key, value in (own or {}).items() if key not in ("file", "format")}
+    return {"file": trace, **({"format": format} if format else {}), **kept}
+
+
+def _locate(document: dict[str, Any], folder: Path) -> None:
+    """A trace file is looked for here, then beside the scenario, then among the samples."""
+    found = document.get("workload")
+    fields = found.get("trace") if isinstance(found, dict) else None
+    if not isinstance(fields, dict) or not isinstance(fields.get("file"), str):
+        return
+    for place in (Path(), folder, SAMPLES):
+        if (place / fields["file"]).is_file():
+            fields["file"] = str(place / fields["file"])
+            return
 
 
 def parse(document: Mapping[str, Any], source: str) -> Scenario:
@@ -140,8 +176,7 @@ def _fields(location: tuple[Any, ...]) -> list[str]:
         inner = next(
             (f.annotation for n, f in part.model_fields.items() if key in (n, f.alias)), None
         )
-        if hasattr(inner, "__args__"):
-            inner = inner.__args__[0]
+        inner = next(iter(get_args(inner)), inner)
         if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
             return []
         part = inner

@@ -1,4 +1,4 @@
-"""What a scenario may say, nested as the machine is nested. Facts and choices only; nothing runs."""
+"""What a scenario may say, nested as the machine is nested: facts and choices, nothing runs."""
 
 from typing import Annotated, Any, Literal
 
@@ -64,6 +64,8 @@ class Pool(Part):
     role: Literal["unified"] = "unified"
     replicas: int = Field(1, ge=1)
     parallel: Parallel = Parallel()
+    gpu: str | None = None
+    """The node's, if it is left out."""
 
 
 class Memory(Part):
@@ -98,7 +100,8 @@ class Policies(Part):
     router: Choice = "round_robin"
     scheduler: Choice = "chunked_prefill"
     preemption: Choice = "recompute"
-    eviction: Choice = "lru"
+    eviction: str | dict[str, str | dict[str, Any] | None] = "lru"
+    """One answer for all tiers, or `{hbm: ..., dram: ...}`."""
     timing: Choice | None = None
     """Fitted where the GPU has a calibration, otherwise roofline, if it is left out."""
 

@@ -1,0 +1,51 @@
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check laws bench golden size build figures clean
+
+demo: .venv/installed  ## run the first scenario
+	$(BIN)/kvsim run scenarios/multiturn.yaml
+
+test: .venv/tested  ## run the tests
+	$(BIN)/pytest
+
+check: .venv/developed  ## lint, types, import directions
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+laws: .venv/tested  ## the laws, with many more examples
+	$(BIN)/pytest tests/laws --hypothesis-profile=thorough
+
+bench: .venv/developed  ## speed, beside a bare loop measured in the same run
+	$(BIN)/python tests/bench/bench.py
+
+golden: .venv/tested  ## accept changed golden numbers; say why in the commit
+	$(BIN)/pytest tests/golden --update-golden
+
+size:  ## lines per room
+	@for room in sim policies models hardware traces calibration kernels src/kvsim/cli \
+	  src/kvsim/scenario src/kvsim/report tests; do \
+	  printf '%-20s %6d\n' $$room $$(cat $$(find $$room/ -name '*.py') /dev/null | wc -l); done
+
+build: .venv/developed  ## sdist and wheel, each installed into an empty environment and run
+	rm -rf dist
+	$(BIN)/python -m build -q
+	for package in dist/*.whl dist/*.tar.gz; do .ci/try $$package || exit 1; done
+
+.venv/installed: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -q -e .
+	touch $@
+
+.venv/tested: .venv/installed
+	$(BIN)/pip install -q -e '.[test]'
+	touch $@
+
+.venv/developed: .venv/tested
+	$(BIN)/pip install -q -e '.[dev]'
+	touch $@
+
+clean:
+	rm -rf .venv dist build runs

@@ -1,0 +1,1 @@
+"""Which segment leaves a full tier."""

@@ -1,0 +1,1 @@
+"""Where the times of a step come from."""

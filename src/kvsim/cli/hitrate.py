@@ -1,0 +1,95 @@
+"""`kvsim hitrate`: what a cache of so many blocks would have hit, by policy, without time."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kvsim.cli.console import out, print_json
+from kvsim.cli.options import Json, TraceFormat
+from kvsim.errors import InputError
+
+BASIC = "lru,lfu,fifo,belady"
+
+
+def hitrate(
+    trace: Annotated[str, typer.Option("--trace", metavar="FILE", help="A trace with block ids.")],
+    capacities: Annotated[
+        str, typer.Option(metavar="N,N,...", help="Cache sizes in blocks of the trace.")
+    ] = "1000,3000,10000,30000,100000",
+    policies: Annotated[
+        str, typer.Option(metavar="P,P,...", help="Eviction policies, or all.")
+    ] = BASIC,
+    format: TraceFormat = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also draw miss ratios into this HTML.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Hit rate of a cache by policy and capacity, replayed in order without time."""
+    from kvsim.policies import answers
+    from kvsim.sim.hitrate import accesses, future, replay
+    from kvsim.traces import open_trace
+
+    sizes = [_blocks(text) for text in capacities.split(",")]
+    registry = answers("eviction")
+    names = registry.names() if policies == "all" else [p.strip() for p in policies.split(",")]
+    for name in names:
+        registry.answer(name)
+    requests = list(open_trace(trace, format).arrivals())
+    lookups = accesses(requests)
+    if not lookups:
+        raise InputError(f"{trace} has no block ids: nothing can be hit.")
+    block_tokens = max(request.block_tokens for request in requests)
+    foretold = future(lookups)
+    curves: list[dict[str, Any]] = []
+    for name in names:
+        oracle = "future" in registry.describe(name).needs
+        for size in sizes:
+            known = foretold if oracle else None
+            found = replay(lookups, registry.make(name), size, block_tokens, known)
+            curves.append(
+                {
+                    "policy": name,
+                    "capacity_blocks": size,
+                    "hit_blocks": found.hits,
+                    "total_blocks": found.blocks,
+                    "hit_rate": found.rate,
+                }
+            )
+    if plot is not None:
+        from kvsim.report.misses import write_misses
+
+        write_misses(curves, plot)
+    if json:
+        print_json({"trace": trace, "block_tokens": block_tokens, "curves": curves})
+    else:
+        _show(curves, names, sizes, block_tokens)
+
+
+def _blocks(text: str) -> int:
+    scale = {"k": 1000, "m": 1_000_000}.get(text.strip()[-1:].lower(), 1)
+    number = text.strip().rstrip("kKmM")
+    try:
+        blocks = float(number) * scale
+    except ValueError:
+        blocks = -1.0
+    if blocks < 1 or blocks != int(blocks):
+        raise InputError(f"--capacities: {text!r} is no number of blocks; write 1000,10k,1e5.")
+    return int(blocks)
+
+
+def _show(
+    curves: list[dict[str, Any]], names: list[str], sizes: list[int], block_tokens: int
+) -> None:
+    from rich.table import Table
+
+    table = Table("policy", box=None, pad_edge=False)
+    for size in sizes:
+        table.add_column(f"{size:,}", justify="right")
+    rates = {(one["policy"], one["capacity_blocks"]): one["hit_rate"] for one in curves}
+    for name in names:
+        table.add_row(name, *(f"{rates[name, size]:.4f}" for size in sizes))
+    console = out()
+    console.print(f"Hit rate by capacity in blocks of {block_tokens} tokens")
+    console.print(table)

@@ -1,0 +1,75 @@
+"""`kvsim policies`: the questions of the machine and the answers that can be chosen."""
+
+from typing import Annotated, Any
+
+import typer
+
+from kvsim.cli.console import out, print_json
+from kvsim.cli.options import Json
+
+app = typer.Typer(no_args_is_help=True, help="Policies: questions, answers, parameters.")
+
+
+@app.command("list")
+def list_policies(
+    question: Annotated[str | None, typer.Argument(help="Only this question.")] = None,
+    json: Json = False,
+) -> None:
+    """Every answer with its first line."""
+    from rich.table import Table
+
+    from kvsim.policies import answers, questions
+
+    found = []
+    for one in [question] if question else questions():
+        registry = answers(one)
+        found += [registry.describe(name) for name in registry.names()]
+    if json:
+        keys = ("question", "name", "summary")
+        print_json({"policies": [{key: getattr(d, key) for key in keys} for d in found]})
+        return
+    table = Table("question", "name", "what it does", box=None, pad_edge=False)
+    for described in found:
+        table.add_row(described.question, described.name, described.summary)
+    out().print(table)
+
+
+@app.command("show")
+def show(
+    name: Annotated[str, typer.Argument(help="NAME, or QUESTION/NAME.")], json: Json = False
+) -> None:
+    """One answer: what it does, its parameters, its source."""
+    from kvsim.errors import InputError, perhaps
+    from kvsim.policies import answers, questions
+
+    asked, _, wanted = name.rpartition("/")
+    found = []
+    everything: list[str] = []
+    for question in [asked] if asked else questions():
+        registry = answers(question)
+        everything += registry.names()
+        if wanted in registry.names():
+            found.append(registry.describe(wanted))
+    if not found:
+        raise InputError(f"there is no policy {name!r}.{perhaps(wanted, everything)}")
+    if json:
+        print_json({"policies": [_whole(described) for described in found]})
+        return
+    console = out()
+    for described in found:
+        console.print(f"[bold]{described.question}: {described.name}[/]")
+        console.print(described.text, markup=False)
+        for parameter in described.parameters:
+            console.print(
+                f"  {parameter.name}: {parameter.type} = {parameter.default}", markup=False
+            )
+        if described.needs:
+            console.print(f"  knows: {', '.join(sorted(described.needs))}; no real system does")
+
+
+def _whole(described: Any) -> dict[str, Any]:
+    return {
+        **described._asdict(),
+        "parameters": [parameter._asdict() for parameter in described.parameters],
+        "needs": sorted(described.needs),
+    }

@@ -1,0 +1,150 @@
+"""Where the HBM of a replica goes, and how much KV is left room for."""
+
+from dataclasses import dataclass, replace
+
+from kvsim.calibration.engine import EngineProfile
+from kvsim.calibration.steps import seeing
+from kvsim.errors import InputError
+from kvsim.hardware import GPU
+from kvsim.models import Layer, Model
+from kvsim.scenario.schema import WIDTHS, Pool, Scenario
+from kvsim.sim.batch import Windowed
+
+GB = 10**9
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a sequence takes on a replica, all its GPUs together."""
+
+    block_bytes: int
+    """A block in all layers that see everything."""
+    windows: tuple[Windowed, ...]
+    """Layers that see a part, alike ones together."""
+    state_bytes: int
+    """What linear layers keep of a sequence, however long."""
+
+    def sights(self, model: Model, tensor: int) -> tuple[int | None, ...]:
+        """Per attention class of the step times: the window that limits what it reads."""
+        places = {(w.tokens, w.restarts): index for index, w in enumerate(self.windows)}
+        return tuple(
+            None if one.window is None else places[one.window, one.kind == "chunk"]
+            for one in seeing(model, tensor)
+        )
+
+    @property
+    def reusable(self) -> bool:
+        """Whether a prefix can be shared: a linear state cannot be cut at a block."""
+        return not self.state_bytes
+
+
+def shape(model: Model, pool: Pool, kv_bits: int, block_tokens: int) -> Shape:
+    """The layout of `model` as the memory of a replica sees it.
+
+    A model whose layers all have windows keeps everything, as engines without a hybrid allocator
+    do: its windows then limit what is read and take no memory of their own.
+    """
+    tensor = pool.parallel.tensor
+    full, windows = 0, dict[tuple[int, bool], int]()
+    for layer in model.layers:
+        size = _block_bytes(layer, tensor, kv_bits, block_tokens)
+        if layer.kind in ("full", "latent"):
+            full += size
+        elif layer.kind in ("window", "chunk"):
+            assert layer.window is not None
+            key = (layer.window, layer.kind == "chunk")
+            windows[key] = windows.get(key, 0) + size
+    if not full:
+        full, windows = sum(windows.values()), dict.fromkeys(windows, 0)
+    sights = tuple(Windowed(tokens, size, chunk) for (tokens, chunk), size in windows.items())
+    return Shape(full, sights, model.layout.state_bytes(kv_bits))
+
+
+def _block_bytes(layer: Layer, tensor: int, bits: int, block_tokens: int) -> int:
+    """Heads are split over GPUs, and copied where there are fewer heads than GPUs."""
+    heads = -(layer.kv_heads // -tensor) * tensor
+    return heads * (layer.key_width + layer.value_width) * bits * block_tokens // 8
+
+
+@dataclass(frozen=True)
+class Capacity:
+    """HBM of one GPU of a replica, in bytes, and the KV of the whole replica."""
+
+    reported: int
+    """What the driver reports."""
+    usable: int
+    """The share of it the engine may use."""
+    weights: int
+    activations: int
+    context: int
+    """The CUDA context and libraries."""
+    graphs: int
+    """Captured CUDA graphs."""
+    gpus: int
+    block_tokens: int
+    block_bytes: int
+    blocks: int | None = None
+    """As the user gave them; computed from what is left if not."""
+
+    @property
+    def left(self) -> int:
+        """Bytes of one GPU that are left for KV."""
+        return self.usable - self.weights - self.activations - self.context - self.graphs
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of KV that fit into the replica."""
+        if self.blocks is not None:
+            return self.blocks * self.block_bytes
+        total = self.left * self.gpus
+        return total - total % self.block_bytes if self.block_bytes else total
+
+    @property
+    def tokens(self) -> int | None:
+        """Tokens of KV that fit into the replica; None for a model that keeps a state only."""
+        if not self.block_bytes:
+            return None
+        return self.bytes // self.block_bytes * self.block_tokens
+
+
+def capacity(
+    scenario: Scenario, pool: Pool, model: Model, gpu: GPU, engine: EngineProfile, tokens: int
+) -> Capacity:
+    """The memory of one replica of `pool` whose largest step computes `tokens` tokens.
+
+    Raises InputError when the model does not fit, saying by how much.
+    """
+    memory, parallel = scenario.cluster.memory, pool.parallel
+    kv_bits = WIDTHS[scenario.precision.kv]
+    whole = shape(model, pool, kv_bits, memory.block_tokens)
+    block_bytes = whole.block_bytes + sum(window.block_bytes for window in whole.windows)
+    weights = model.weights_bytes(WIDTHS[scenario.precision.weights])
+    made = Capacity(
+        reported=gpu.visible or gpu.memory,
+        usable=int((gpu.visible or gpu.memory) * (memory.utilization or engine.utilization)),
+        weights=-(weights // -parallel.gpus),
+        activations=engine.activation_bytes(model, tokens, parallel.tensor),
+        context=engine.context_bytes,
+        graphs=engine.graph_bytes,
+        gpus=parallel.gpus,
+        block_tokens=memory.block_tokens,
+        block_bytes=block_bytes,
+    )
+    if memory.blocks is not None:
+        return replace(made, blocks=memory.blocks)
+    if made.left * made.gpus < max(block_bytes, whole.state_bytes):
+        raise InputError(_does_not_fit(scenario, pool, gpu, made))
+    return made
+
+
+def _does_not_fit(scenario: Scenario, pool: Pool, gpu: GPU, made: Capacity) -> str:
+    parallel = pool.parallel
+    over = made.block_bytes // made.gpus - made.left
+    return (
+        f"{scenario.model} does not fit: each {gpu.name} may use {made.usable / GB:.1f} GB, and "
+        f"needs {made.weights / GB:.1f} GB for weights ({scenario.precision.weights}, tensor "
+        f"{parallel.tensor} x pipeline {parallel.pipeline}), {made.activations / GB:.1f} GB for "
+        f"activations and {(made.context + made.graphs) / GB:.1f} GB for the CUDA context and "
+        f"graphs: {over / GB:.1f} GB too much. Raise pools.0.parallel.tensor, take fewer bits "
+        f"(precision.weights), or a larger GPU."
+    )

@@ -1,0 +1,48 @@
+"""The same scenario under several seeds, and how far the answer moves."""
+
+from statistics import mean, stdev
+from typing import Any
+
+from kvsim.scenario.run import Result, run
+from kvsim.scenario.schema import Scenario
+
+T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
+       2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056,
+       2.052, 2.048, 2.045, 2.042)  # fmt: skip
+"""Two-sided 95 % quantiles of Student's t for 1, 2, … 30 degrees of freedom (NIST handbook)."""
+NORMAL95 = 1.960
+MEASURED = ("throughput", "ttft_s", "tpot_s", "itl_s", "e2e_s", "queue_s", "slo", "cache", "cost")
+"""Parts of a summary whose numbers vary with the seed and matter."""
+
+
+def replicate(scenario: Scenario, replications: int, **options: Any) -> Result:
+    """The run of the scenario's own seed, with `confidence` from `replications` seeds in all.
+
+    Stops early, and says so, when a run was cut short.
+    """
+    first = run(scenario, **options)
+    summaries = [first.summary]
+    for offset in range(1, replications):
+        if first.summary["partial"]:
+            break
+        again = run(scenario.model_copy(update={"seed": scenario.seed + offset}), **options).summary
+        first.summary["partial"] = again["partial"]
+        if not again["partial"]:
+            summaries.append(again)
+    if len(summaries) > 1:
+        first.summary["confidence"] = confidence(summaries)
+    return first
+
+
+def confidence(summaries: list[dict[str, Any]]) -> dict[str, list[float]]:
+    """Per metric, as `ttft_s.p99`: the 95 % interval of its mean over seeds (Student's t)."""
+    count = len(summaries)
+    quantile = T95[count - 2] if count - 2 < len(T95) else NORMAL95
+    found: dict[str, list[float]] = {}
+    for part in MEASURED:
+        for name in summaries[0][part]:
+            values = [summary[part][name] for summary in summaries]
+            if all(isinstance(value, int | float) for value in values):
+                middle, spread = mean(values), quantile * stdev(values) / count**0.5
+                found[f"{part}.{name}"] = [middle - spread, middle + spread]
+    return found

@@ -1,0 +1,138 @@
+"""Run a scenario and say what its user would have measured."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import kvsim
+from kvsim.calibration import digest
+from kvsim.scenario.build import Machine, build
+from kvsim.scenario.load import dump
+from kvsim.scenario.schema import Scenario
+from kvsim.sim.metrics import Facts, Targets, summarize
+from kvsim.sim.physics import check
+from kvsim.sim.recorder import Recorder
+from kvsim.units import SECOND, Ns
+
+HOUR = 3600 * SECOND
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run that is over."""
+
+    machine: Machine
+    facts: Facts
+    end: Ns
+    """The last instant of the run."""
+    summary: dict[str, Any]
+
+
+def run(
+    scenario: Scenario,
+    *,
+    step_by_step: bool = False,
+    max_wall: float | None = None,
+    look: Callable[[Ns, Recorder], bool] | None = None,
+    started: Callable[[Machine], None] | None = None,
+) -> Result:
+    """Build the scenario's machine, run it, check physics, sum up.
+
+    `look` hears the simulated time now and then and may stop the run; `started` hears the machine.
+    """
+    machine = build(scenario, step_by_step)
+    if started is not None:
+        started(machine)
+    simulation = machine.simulation
+    simulation.run(scenario.measure.end, max_wall, look)
+    facts = Facts.of(simulation.recorder)
+    check(facts, simulation.recorder, machine.peaks)
+    end = int(facts.spans["end"].max()) if len(facts.spans["end"]) else simulation.env.now
+    return Result(machine, facts, end, _summary(machine, facts, end))
+
+
+def _summary(machine: Machine, facts: Facts, end: Ns) -> dict[str, Any]:
+    scenario, simulation = machine.scenario, machine.simulation
+    measure, slo = scenario.measure, scenario.slo
+    targets = Targets(slo.ttft, slo.tpot)
+    summary = summarize(facts, targets, measure.start, measure.end, end)
+    summary["requests"]["dropped"] = getattr(machine.workload, "dropped", 0)
+    measured = facts.within(measure.start, measure.end)
+    return {
+        "partial": simulation.partial,
+        **summary,
+        "transfers": {},
+        "gpu": _gpu(machine, measured, summary["duration_s"]),
+        "memory": _memory(machine, facts),
+        "cost": _cost(machine, measured, summary["duration_s"]),
+        "energy": None,
+        "confidence": {},
+        "simulator": {
+            "wall_s": simulation.wall_s,
+            "events": simulation.events,
+            "steps": int(facts.spans["steps"].sum()),
+            "spans": len(facts.spans["steps"]),
+        },
+        "manifest": {
+            "version": kvsim.__version__,
+            "scenario_sha256": hashlib.sha256(dump(scenario).encode()).hexdigest(),
+            "calibration_sha256": digest(*(part.gpu.name for part in machine.pools)),
+            "seed": scenario.seed,
+        },
+    }
+
+
+def _gpu(machine: Machine, facts: Facts, duration: float) -> dict[str, float | None]:
+    """Shares of the replicas' time in a step, of their peak FLOP/s, of their peak HBM bytes/s."""
+    spans, peaks = facts.spans, machine.peaks
+    if not duration:
+        return {"busy_fraction": None, "mfu": None, "mbu": None}
+    busy = int((spans["end"] - spans["start"]).sum()) / SECOND
+    return {
+        "busy_fraction": busy / (duration * len(peaks)),
+        "mfu": float(spans["flops"].sum()) / (duration * sum(peak.flops for peak in peaks)),
+        "mbu": float(spans["bytes"].sum()) / (duration * sum(peak.bandwidth for peak in peaks)),
+    }
+
+
+def _memory(machine: Machine, facts: Facts) -> dict[str, Any]:
+    """KV of the whole cluster; the peak is of the fullest replica."""
+    bytes_of = [part.capacity.bytes for part in machine.pools for _ in range(part.pool.replicas)]
+    tokens = [(part.capacity.tokens, part.pool.replicas) for part in machine.pools]
+    peak = max(
+        (int(leased) / bytes_of[replica] if bytes_of[replica] else 0.0
+         for replica, leased in _peaks(facts).items()), default=0.0,
+    )  # fmt: skip
+    return {
+        "kv_capacity_tokens": sum((each or 0) * count for each, count in tokens) or None,
+        "kv_peak_fraction": peak,
+        "weights_bytes": machine.pools[0].capacity.weights * machine.pools[0].capacity.gpus,
+    }
+
+
+def _peaks(facts: Facts) -> dict[int, int]:
+    """Most KV bytes that running sequences held, by replica."""
+    replica, leased = facts.spans["replica"], facts.spans["kv_leased"]
+    return {int(index): int(leased[replica == index].max()) for index in set(replica.tolist())}
+
+
+def _cost(machine: Machine, facts: Facts, duration: float) -> dict[str, Any]:
+    """What renting the GPUs for the measured time costs, at list or overridden prices."""
+    done = facts.status == "finished"
+    tokens = int(facts.requests["output_tokens"][done].sum())
+    hours = usd = 0.0
+    known = True
+    for part in machine.pools:
+        part_hours = part.pool.replicas * part.pool.parallel.gpus * duration * SECOND / HOUR
+        price = machine.scenario.prices.gpu
+        price = part.gpu.price if price is None else price
+        hours += part_hours
+        known &= price is not None
+        usd += part_hours * (price or 0.0)
+    return {
+        "gpu_hours": hours,
+        "usd": usd if known else None,
+        "usd_by": {"gpu": usd if known else None, "dram": 0.0, "ssd": 0.0, "network": 0.0},
+        "usd_per_million_output_tokens": usd / tokens * 1e6 if known and tokens else None,
+    }
