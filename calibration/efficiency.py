@@ -94,9 +94,7 @@ def _decode(table: Table, device: GPU) -> Errors:
 
 
 def _layer(head: Head) -> Attention:
-    return Attention(
-        "full", 1, head.query_heads, head.kv_heads, head.width, head.width, None, None
-    )
+    return Attention("full", 1, head.query_heads, head.kv_heads, head.width, head.width, None, None)
 
 
 def main() -> None:

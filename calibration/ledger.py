@@ -53,14 +53,19 @@ class Ledger:
         self._token_flops = model.token_flops(tensor)
         self._head_flops = model.head_flops(tensor)
         self._flops = [one.pair_flops(prefill=False) for one in self.classes]
-        self._prompt_flops = [one.pair_flops(prefill=True) for one in self.classes]
         self._bytes = [one.read_bytes(kv_bits) for one in self.classes]
+        self._prompts = [
+            (one, one.pair_flops(prefill=True), size)
+            for one, size in zip(self.classes, self._bytes, strict=True)
+        ]
         self._written = model.layout.bytes_per_token(kv_bits, tensor)
         self._state = 2 * model.layout.state_bytes() // tensor
         """Linear layers read and write their state for each sequence."""
         self.flop_times = [self._time(f * self._per_flop) for f in self._flops]
         """Least time per token read by a decode, by attention class, in 2**-20 ns."""
         self.byte_times = [self._time(b * self._per_byte) for b in self._bytes]
+        self._asked: Work | None = None
+        self._answer = Amount(0, 0, 0, 0)
         self.products = cache(self.products)  # type: ignore[method-assign]
 
     def products(self, rows: int, sampled: int) -> Amount:
@@ -74,29 +79,37 @@ class Ledger:
 
     def rest(self, work: Work) -> Amount:
         """What neither products nor decode attention account for: writes, states and chunks."""
+        if work is self._asked:  # a span asks thrice: how long, how many FLOPs, how many bytes
+            return self._answer
         tokens, flops, moved = work.decodes, 0, 0
         for chunk in work.chunks:
             tokens += chunk.tokens
-            for one, pair, size in zip(self.classes, self._prompt_flops, self._bytes, strict=True):
-                flops += pair * pairs(one, chunk)
+            for one, pair, size in self._prompts:
+                flops += pair * pairs(one.window, chunk)
                 moved += size * (min(chunk.history, one.window or chunk.history) + chunk.tokens)
         moved += tokens * self._written + (work.decodes + len(work.chunks)) * self._state
         flop_time = self._time(flops * self._per_flop)
-        return Amount(flops, moved, flop_time, self._time(moved * self._per_byte))
+        self._asked = work
+        self._answer = Amount(flops, moved, flop_time, self._time(moved * self._per_byte))
+        return self._answer
 
     def flops(self, work: Work, rows: int, sampled: int) -> tuple[int, int]:
         """FLOPs of the next step on all GPUs, and by how many each further step has more."""
         done = self.products(rows, sampled).flops * self.pipeline + self.rest(work).flops
-        done += sum(f * c for f, c in zip(self._flops, work.contexts, strict=True))
-        more = sum(f * g for f, g in zip(self._flops, work.growing, strict=True))
-        return done * self.tensor, more * self.tensor
+        return self._summed(work, done, self._flops)
 
     def bytes_moved(self, work: Work, rows: int, sampled: int) -> tuple[int, int]:
         """HBM bytes of the next step on all GPUs, and by how many each further step has more."""
         moved = self.products(rows, sampled).bytes * self.pipeline + self.rest(work).bytes
-        moved += sum(b * c for b, c in zip(self._bytes, work.contexts, strict=True))
-        more = sum(b * g for b, g in zip(self._bytes, work.growing, strict=True))
-        return moved * self.tensor, more * self.tensor
+        return self._summed(work, moved, self._bytes)
+
+    def _summed(self, work: Work, amount: int, each: list[int]) -> tuple[int, int]:
+        """`amount` and what decode attention adds, `each` per token read; on all ranks."""
+        more = 0
+        for index, one in enumerate(each):
+            amount += one * work.contexts[index]
+            more += one * work.growing[index]
+        return amount * self.tensor, more * self.tensor
 
     def _time(self, alone: float) -> int:
         """Rounded up, so that a sum of such times is never too short; stages share the work."""
@@ -118,10 +131,9 @@ def read_bytes(matmul: Matmul, rows: int, bits: int) -> float:
     return matmul.times * groups * matmul.n * matmul.k * bits / 8
 
 
-def pairs(attention: Attention, chunk: Chunk) -> int:
+def pairs(window: int | None, chunk: Chunk) -> int:
     """(query, key) pairs of a chunk under a causal mask, its window considered."""
     tokens, history = chunk
-    window = attention.window
     if window is None or history + tokens <= window:
         return tokens * history + tokens * (tokens + 1) // 2
     if history >= window:

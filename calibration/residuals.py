@@ -10,7 +10,7 @@ from dataclasses import replace
 from statistics import mean, median
 from typing import NamedTuple
 
-from kvsim.calibration.measured import by_batch, interpolated
+from kvsim.calibration.measured import SPREAD, by_batch, interpolated
 from kvsim.calibration.operators import Gemms
 from kvsim.calibration.roofline import Roofline
 from kvsim.calibration.table import Gemm, Row, Table, calibrations, line, load, strain
@@ -112,7 +112,7 @@ def _decode(table: Table) -> Found:
         for batch in batches:
             if batch > max(kept):
                 continue
-            predicted, known = by_batch(kept, batch, read=True)
+            predicted, known = by_batch(kept, batch, SPREAD / head.kv_heads)
             for context, ns in zip(*rows[batch], strict=True):
                 if batch in kept and context in kept[batch].contexts:
                     continue

@@ -7,7 +7,6 @@ from kvsim.calibration.table import Row
 from kvsim.hardware import GPU
 from kvsim.models import Attention
 
-
 GEMM_FLOOR = 4e3
 """ns that a GEMM takes over its roofline, fitted with the efficiencies; fp8 ones also quantise
 their input, which takes as long again. An H100 takes 4.0 us for n = k = 1024, m <= 16."""

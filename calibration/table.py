@@ -165,7 +165,7 @@ tokens (linear in length 7.1 %, in pairs 8.4 %) and by 2.9 % beyond (7.4 %, 2.9 
 
 
 def strain(tokens: int, window: int | None) -> int:
-    """What prompt attention is linear in between measured lengths: (query, key) pairs and tokens."""
+    """What prompt attention is linear in between measured lengths: pairs of tokens, and tokens."""
     seen = min(window or tokens, tokens)
     return seen * (seen + 1) // 2 + (tokens - seen) * seen + SHORT * tokens
 
