@@ -63,8 +63,9 @@ class Measured(Operators):
 
     Attention shapes that were not measured are looked up in those that do the same work. Heads
     are independent: 32 KV heads of one sequence are 8 of four. How many query heads share a KV
-    head hardly matters to decoding (2 to 48 differ by 3 % at equal KV), so the nearest count is
-    taken; prompts cost in proportion to query heads, so these are interpolated.
+    head hardly matters to decoding (2.0 % between neighbours), so the nearest count is taken;
+    prompts cost in proportion to query heads, so these are interpolated (leaving a shape out
+    misses it by 4.8 % up to 2k tokens and 8.5 % beyond).
     """
 
     def __init__(self, table: Table, gpu: GPU, weight_bits: int, kv_bits: int) -> None:
@@ -122,10 +123,7 @@ class Measured(Operators):
         if not heads:
             return None
         own = attention.kv_heads
-        kv_heads = min(
-            {head.kv_heads for head in heads},
-            key=lambda kv: (kv != own, own % kv != 0, kv > own, -kv),
-        )
+        kv_heads = min({head.kv_heads for head in heads}, key=lambda kv: (abs(log(kv / own)), kv))
         group = attention.query_heads / own
         head = min(
             (head for head in heads if head.kv_heads == kv_heads),

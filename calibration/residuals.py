@@ -48,7 +48,7 @@ def held_back(table: Table) -> list[Residual]:
     for part in (_gemm, _decode, _prefill, _all_reduce):
         for regime, predicted, measured in part(table):
             errors.setdefault(regime, []).append(abs(predicted / measured - 1))
-    return [_summed(regime, found) for regime, found in sorted(errors.items())]
+    return [_summed(regime, found) for regime, found in errors.items()]
 
 
 def _summed(regime: str, errors: list[float]) -> Residual:
