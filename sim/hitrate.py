@@ -1,108 +1,133 @@
-"""Hit rates without time: a trace's look-ups against one cache of blocks.
+"""Hit rates without time: a trace's look-ups replayed against one cache of so many blocks.
 
-Requests come in order of arrival. A request hits the leading run of its blocks that are resident;
-then its blocks are touched or inserted, the last one first, and the cache is trimmed to its
-capacity. A partial last block counts as one.
+Requests come in order of arrival, those of one instant in the trace's order. The blocks of a
+prompt that are found are its leading run of resident ones. Then all its blocks are touched or
+inserted, the last one first, and then the cache is cut to its capacity. A partial last block
+counts as a block. Nothing is ever locked, and a block may leave before those that follow it.
 """
 
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from kvsim.errors import InputError
 from kvsim.sim.policy import Eviction, SegmentView
 from kvsim.traces.request import Request
+from kvsim.units import Ns
 
 NEVER = 1 << 60
+"""Above the number of any request."""
 
 
 class HitRate(NamedTuple):
-    """What one policy made of one capacity."""
+    """A point of a policy's hit-rate curve."""
 
-    hits: int
-    """Blocks found."""
-    blocks: int
-    """Blocks asked for."""
+    policy: str
+    capacity_blocks: int
+    hit_blocks: int
+    total_blocks: int
 
     @property
-    def rate(self) -> float:
-        """Share of the blocks that were found; 0 of none."""
-        return self.hits / self.blocks if self.blocks else 0.0
+    def hit_rate(self) -> float:
+        """Share of the blocks asked for that were found; 0 if none was asked for."""
+        return self.hit_blocks / self.total_blocks if self.total_blocks else 0.0
 
 
 class Block:
-    """One block of the cache, as a policy sees it."""
+    """A resident block as policies see it (`SegmentView`, and `Foretold` for oracles)."""
 
-    __slots__ = ("depth", "next_use", "reuses", "tokens")
+    __slots__ = ("depth", "key", "next_use", "reuses", "tokens")
+    parent = None
 
-    def __init__(self, depth: int, tokens: int) -> None:
-        self.depth = depth
+    def __init__(self, key: int, tokens: int, depth: int) -> None:
+        self.key = key
         self.tokens = tokens
+        self.depth = depth
         self.reuses = 0
         self.next_use = NEVER
 
 
-def accesses(requests: Iterable[Request]) -> list[list[int]]:
-    """The block ids that each request asks for, its own prompt's only, in order of arrival."""
-    found = []
-    for request in sorted(requests, key=lambda request: request.arrival):
-        if not request.blocks:
-            continue
-        wanted = -(request.prompt_tokens // -request.block_tokens)
-        ids: list[int] = []
-        for first, count in zip(request.blocks[::2], request.blocks[1::2], strict=True):
-            ids.extend(range(first, first + min(count, wanted - len(ids))))
-            if len(ids) == wanted:
-                break
-        found.append(ids)
-    return found
+class Lookup(NamedTuple):
+    """What one request asks for: block ids of its prompt, each of so many tokens."""
+
+    now: Ns
+    blocks: tuple[int, ...]
+    block_tokens: int
 
 
-def future(lookups: Sequence[Sequence[int]]) -> list[list[int]]:
-    """For each look-up of each block: the number of the next request that asks for it."""
-    upcoming: dict[int, int] = {}
-    found: list[list[int]] = []
-    for index in range(len(lookups) - 1, -1, -1):
-        ids = lookups[index]
-        found.append([upcoming.get(id, NEVER) for id in ids])
-        upcoming.update(dict.fromkeys(ids, index))
-    found.reverse()
-    return found
+class Lookups:
+    """All look-ups of a trace, in order, to be replayed any number of times."""
+
+    def __init__(self, requests: Iterable[Request | Sequence[int]]) -> None:
+        """Requests of a trace, or plain block ids of one request after another."""
+        lookups = [_lookup(number, request) for number, request in enumerate(requests)]
+        self._lookups = sorted(lookups, key=lambda lookup: lookup.now)
+        self._next_uses: list[list[int]] | None = None
+        self.total = sum(len(lookup.blocks) for lookup in lookups)
+        """Blocks asked for."""
+        self.block_tokens = max((lookup.block_tokens for lookup in lookups), default=0)
+        """Tokens of a block, of the largest if they differ; 1 for plain ids."""
+
+    def replay(self, policy: Eviction, capacity: int, name: str = "") -> HitRate:
+        """Blocks found in a cache of `capacity` blocks under `policy`, a fresh one."""
+        if capacity < 0:
+            raise InputError(f"a cache of {capacity} blocks: the capacity cannot be negative.")
+        touched, victim, removed = policy.touched, policy.victim, policy.removed
+        foreseen = self._foreseen() if "future" in policy.needs else None
+        resident: dict[int, Block] = {}
+        hits = 0
+        for number, (now, blocks, tokens) in enumerate(self._lookups):
+            for key in blocks:
+                if key not in resident:
+                    break
+                hits += 1
+            for place in range(len(blocks) - 1, -1, -1):
+                key = blocks[place]
+                block = resident.get(key)
+                if block is None:
+                    block = resident[key] = Block(key, tokens, place * tokens)
+                else:
+                    block.reuses += 1
+                if foreseen is not None:
+                    block.next_use = foreseen[number][place]
+                touched(block, now)
+            while len(resident) > capacity:
+                gone = victim(_anything)
+                assert gone is not None
+                removed(gone)
+                del resident[gone.key]
+        return HitRate(name or type(policy).__name__, capacity, hits, self.total)
+
+    def _foreseen(self) -> list[list[int]]:
+        """For each block of each look-up, the number of the look-up that asks for it next."""
+        if self._next_uses is None:
+            after: dict[int, int] = {}
+            uses: list[list[int]] = []
+            for number in range(len(self._lookups) - 1, -1, -1):
+                blocks = self._lookups[number].blocks
+                uses.append([after.get(key, NEVER) for key in blocks])
+                after.update(dict.fromkeys(blocks, number))
+            self._next_uses = uses[::-1]
+        return self._next_uses
 
 
-def replay(
-    lookups: Sequence[Sequence[int]],
-    policy: Eviction,
-    capacity: int,
-    block_tokens: int,
-    foretold: Sequence[Sequence[int]] | None = None,
+def hit_curve(
+    requests: Iterable[Request | Sequence[int]], policy: Eviction, capacity: int, name: str = ""
 ) -> HitRate:
-    """Hits of `policy` with `capacity` blocks; `foretold` is the `future`, for oracles."""
-    resident: dict[int, Block] = {}
-    names: dict[SegmentView, int] = {}
-    hits = asked = 0
-    for now, ids in enumerate(lookups):
-        asked += len(ids)
-        for id in ids:
-            if id not in resident:
-                break
-            hits += 1
-        for depth in range(len(ids) - 1, -1, -1):
-            id = ids[depth]
-            block = resident.get(id)
-            if block is None:
-                block = resident[id] = Block(depth * block_tokens, block_tokens)
-                names[block] = id
-            else:
-                block.reuses += 1
-            if foretold is not None:
-                block.next_use = foretold[now][depth]
-            policy.touched(block, now)
-        while len(resident) > capacity:
-            victim = policy.victim(_any)
-            assert victim is not None
-            policy.removed(victim)
-            del resident[names.pop(victim)]
-    return HitRate(hits, asked)
+    """One point of a curve. For several, make `Lookups` once and replay them."""
+    return Lookups(requests).replay(policy, capacity, name)
 
 
-def _any(block: SegmentView) -> bool:
+def _lookup(number: int, request: Request | Sequence[int]) -> Lookup:
+    if not isinstance(request, Request):
+        return Lookup(number, tuple(request), 1)
+    wanted = -(-request.prompt_tokens // request.block_tokens) if request.block_tokens else 0
+    blocks: list[int] = []
+    for first, count in zip(request.blocks[::2], request.blocks[1::2], strict=True):
+        blocks.extend(range(first, first + count))
+        if len(blocks) >= wanted:
+            break
+    return Lookup(request.arrival, tuple(blocks[:wanted]), request.block_tokens)
+
+
+def _anything(block: SegmentView) -> bool:
     return True

@@ -95,6 +95,16 @@ class KVMemory:
         self._claim(self.bytes(stored + tokens) - self.bytes(stored))
         self._publish(sequence, stored + tokens, now)
 
+    def reserve(self, sequence: Sequence, tokens: int) -> None:
+        """Take the room for `tokens` more of `sequence` that are on their way."""
+        stored = sequence.computed
+        self._claim(self.bytes(stored + tokens) - self.bytes(stored))
+
+    def land(self, sequence: Sequence, tokens: int, now: Ns) -> None:
+        """The `tokens` that room was taken for are there."""
+        sequence.computed += tokens
+        self._publish(sequence, sequence.computed, now)
+
     def grow(self, wanted: int) -> None:
         """Take `wanted` bytes for blocks of the decode batch."""
         self._claim(wanted)
@@ -109,6 +119,10 @@ class KVMemory:
             self.tree.unlock(sequence.leaf, now)
         sequence.leaf = None
         sequence.published = 0
+
+    def publish(self, sequence: Sequence, now: Ns) -> None:
+        """Let others find the full blocks of `sequence`."""
+        self._publish(sequence, sequence.computed, now)
 
     def check(self) -> None:
         """Nothing is made, lost or overdrawn."""

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Reversible
 from collections.abc import Sequence as Ordered
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from kvsim.hardware import GPU
 from kvsim.models import Model
@@ -13,16 +13,25 @@ from kvsim.units import Ns
 
 
 class SegmentView(Protocol):
-    """What an eviction policy may know of a segment: its place and its use. Identity is its key."""
+    """What an eviction policy may know of a segment: its place and its use. Read only.
+
+    A segment is a run of blocks in one tier. In books kept by policies it is its own key, by
+    identity. In a replay without time (`kvsim.sim.hitrate`) it is a single block.
+    """
+
+    @property
+    def key(self) -> int:
+        """Name of its first block. Content that left and comes back has the same (key, depth)."""
+        ...
 
     @property
     def tokens(self) -> int:
-        """Tokens it holds."""
+        """Its size. Grows while locked, and shrinks when its tail leaves; no verb tells of that."""
         ...
 
     @property
     def depth(self) -> int:
-        """Tokens of the prefix before it."""
+        """Tokens of the prompt before its first one."""
         ...
 
     @property
@@ -30,42 +39,79 @@ class SegmentView(Protocol):
         """Look-ups that found it."""
         ...
 
+    @property
+    def parent(self) -> "SegmentView | None":
+        """The segment before it in the prompt, which cannot leave before it does."""
+        ...
+
 
 class Foretold(SegmentView, Protocol):
-    """A segment whose future is known: what an oracle may look at, in a replay without time."""
+    """A segment as oracles see it: given to policies with `needs = {"future"}` only."""
 
     @property
     def next_use(self) -> int:
-        """When it is used again; a number above all others if never."""
+        """Number of the request that looks it up next; one above all others if none will."""
         ...
 
 
 class Eviction(ABC):
-    """Which segment leaves a full tier. One instance per tier; keeps order, not sizes."""
+    """Which segment leaves a full tier. One instance per tier; keeps order, not sizes.
+
+    The life of a segment: `touched` when it is inserted, and again at each hit; `locked` when its
+    first reader comes and `released` when its last one goes; `removed` at the end. An insertion is
+    locked from the start. What is on a path to a locked segment is locked too, and what has others
+    below it cannot leave: `evictable` knows. Calls should cost O(log n) at most, amortised.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """`{"future"}` for an oracle: it is then given `Foretold` segments, and reports say so."""
 
     @abstractmethod
     def touched(self, segment: SegmentView, now: Ns) -> None:
-        """`segment` was inserted or hit. The only place to learn about use."""
+        """`segment` was inserted or hit: once per reader, the deepest of a path first."""
 
     @abstractmethod
     def removed(self, segment: SegmentView) -> None:
-        """`segment` is gone from the tier, whoever decided it. Forget it."""
+        """`segment` is gone from the tier, whoever decided it. Forget it.
+
+        `segment.parent` still names the one above, which may be free to leave from now on.
+        """
 
     @abstractmethod
-    def victim(self, evictable: Callable[[SegmentView], bool]) -> SegmentView | None:
-        """The next to go among those `evictable`. Changes nothing. None: nothing may go."""
+    def victim(self, evictable: Callable[..., bool]) -> SegmentView | None:
+        """The next to go among those `evictable`. None: nothing may go.
+
+        Decides only: the tier cuts as much off the victim's tail as it needs, and calls `removed`
+        if that was all. Asked again with no verb in between, it says the same. What was refused
+        needs no second asking until `released` names it, or `removed` names one right below it.
+        """
 
     def locked(self, segment: SegmentView) -> None:
-        """Somebody reads `segment` from now on: it may not go. Follows a `touched`."""
+        """`segment` got its first reader and cannot leave. It was touched just before."""
         del segment
 
     def released(self, segment: SegmentView, now: Ns) -> None:
-        """Nobody reads `segment` any more. A path is released from its deepest segment on."""
+        """The last reader of `segment` has gone. Called for the deepest of its path first.
+
+        vLLM's free queue is in this order, so that a sequence's last block leaves first.
+        """
         del segment, now
 
     def split(self, segment: SegmentView, head: SegmentView) -> None:
-        """`head`, new, has taken over the first part of `segment`, with its use and its locks."""
+        """`segment` lost its first tokens to `head`, which is new, and now its parent.
+
+        `head` has been used and is locked as `segment` is; it is neither touched nor locked for
+        that. `segment` has a new key and depth.
+        """
         del segment, head
+
+    def awaited(self, segment: SegmentView, place: int | None) -> None:
+        """Waiting requests will read `segment`; the first of them is number `place` in the queue.
+
+        Numbers count from the start of the run, so that they need no change as the queue moves.
+        None: nobody waits for it any more.
+        """
+        del segment, place
 
 
 class SequenceView(Protocol):
@@ -200,6 +246,48 @@ class Preemption(ABC):
         """One of `running`, given in order of admission."""
 
 
+class RestoreView(NamedTuple):
+    """A stretch of a request's KV that a lower tier holds, and what getting it back would take."""
+
+    tokens: int
+    history: int
+    """Tokens before it, which are there or will be."""
+    tier: str
+    load: Ns
+    """To load it now, sharing links with what is on its way already."""
+    compute: Ns
+    """To compute it by itself."""
+    ahead: Ns
+    """To compute what waits before this request: so long it would not be computed anyway."""
+
+
+class Restore(ABC):
+    """Whether KV that a lower tier holds is loaded or computed again."""
+
+    @abstractmethod
+    def loads(self, view: RestoreView) -> bool:
+        """True to load this stretch; False to compute it, and all that follows it."""
+
+
+class Stored(NamedTuple):
+    """A stretch of KV that has just been computed and might be kept in a lower tier."""
+
+    tokens: int
+    """From the head of the text on."""
+    moment: Literal["prefill", "end"]
+    """The prompt is complete, or the request is finished."""
+    reuses: int
+    """Look-ups that have found its last part in HBM."""
+
+
+class Placement(ABC):
+    """What a tier keeps. One instance per tier; a full tier makes room by its own eviction."""
+
+    @abstractmethod
+    def keeps(self, stored: Stored) -> bool:
+        """Whether to copy what the tier lacks of this stretch."""
+
+
 class Timing(ABC):
     """Where a replica's step times come from. Asked once, before the run."""
 
@@ -221,4 +309,6 @@ eviction = Registry[Eviction]("eviction")
 router = Registry[Router]("router")
 scheduler = Registry[Scheduler]("scheduler")
 preemption = Registry[Preemption]("preemption")
+restore = Registry[Restore]("restore")
+placement = Registry[Placement]("placement")
 timing = Registry[Timing]("timing")

@@ -13,7 +13,7 @@ from kvsim.units import Ns
 
 
 class Segment:
-    """Tokens [depth, end) of a prefix, held by a tier. Policies may read `tokens depth reuses`."""
+    """Tokens [depth, end) of a prefix, held by a tier. Policies see a `SegmentView`."""
 
     __slots__ = ("children", "depth", "end", "key", "locks", "parent", "reuses")
 
@@ -111,6 +111,16 @@ class PrefixTree:
             node.reuses += 1
             node = node.parent
 
+    def hold(self, leaf: Segment) -> None:
+        """As `lock`, for a copy to be made: no use of it."""
+        node = leaf
+        while node.parent is not None:
+            if not node.locks:
+                self.locked += node.tokens // self.block_tokens * self.block_bytes
+                self.eviction.locked(node)
+            node.locks += 1
+            node = node.parent
+
     def unlock(self, leaf: Segment, now: Ns) -> None:
         """One reader less, deepest segment first: so a sequence's last block is released first."""
         node = leaf
@@ -169,6 +179,7 @@ class PrefixTree:
             victim: Any = self.eviction.victim(_evictable)
             if victim is None:
                 break
+            assert isinstance(victim, Segment)
             blocks = min(-((gone - wanted) // self.block_bytes), victim.tokens // self.block_tokens)
             gone += blocks * self.block_bytes
             self._trim(victim, blocks * self.block_tokens)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kvsim.sim.metrics import Facts
+from kvsim.sim.metrics import TIERS, Facts
 from kvsim.sim.recorder import NEVER
 from kvsim.units import Ns
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 INTERVALS = 400
 """Points of a timeline: a chart's width in pixels, more or less."""
-TIERS = ("hit_hbm",)
 
 
 def timeline(facts: Facts, end: Ns, replicas: int) -> "dict[str, Floats]":
@@ -41,7 +40,7 @@ def timeline(facts: Facts, end: Ns, replicas: int) -> "dict[str, Floats]":
     columns["prefill_tokens"] = _integral(start, start + duration, prefilled, edges)
     columns["arrived"] = _count(requests["arrival"], None, edges)
     columns["finished"] = _count(requests["finish"], None, edges)
-    for name in ("prompt_tokens", *TIERS):
+    for name in ("prompt_tokens", *(f"hit_{tier}" for tier in TIERS)):
         columns[name] = _count(requests["admitted"], requests[name], edges)
     return columns
 

@@ -1,54 +1,50 @@
-"""Eviction: Belady's MIN, the bound."""
+"""Eviction: the best that any policy could do."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from heapq import heappop, heappush
-from typing import ClassVar, cast
+from typing import ClassVar
 
-from kvsim.sim.policy import Eviction, Foretold, SegmentView, eviction
+from kvsim.errors import InputError
+from kvsim.policies.eviction.order import Order
+from kvsim.sim.policy import Eviction, SegmentView, eviction
 from kvsim.units import Ns
 
 
 @eviction.register("belady")
 @dataclass(slots=True)
 class Belady(Eviction):
-    """What is used again last goes first, even at once: the optimum (Belady 1966, with bypass).
+    """An oracle: what is needed again last goes first, at once if never (MIN with bypass).
 
-    Among those never used again the deeper one goes first. It knows the future, which only a
-    replay without time can tell it.
+    Of segments needed by the same request the deeper goes first. Belady, A study of replacement
+    algorithms for a virtual-storage computer, IBM Systems Journal 1966. Reads `next_use`, which
+    only a replay without time can know.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset({"future"})
-    _heap: list[tuple[int, int, int, Foretold]] = field(
-        init=False, repr=False, default_factory=list
-    )
-    _held: dict[SegmentView, int] = field(init=False, repr=False, default_factory=dict)
-    """The number of each segment's newest entry in the heap; others are stale."""
-    _entries: int = field(init=False, repr=False, default=0)
+    _order: Order[float] = field(init=False, repr=False, default_factory=Order)
 
     def touched(self, segment: SegmentView, now: Ns) -> None:
-        """Its next use is known anew."""
-        known = cast(Foretold, segment)
-        self._entries += 1
-        self._held[segment] = self._entries
-        heappush(self._heap, (-known.next_use, -known.depth, self._entries, known))
+        """Its next use is a later one now."""
+        next_use: int | None = getattr(segment, "next_use", None)
+        if next_use is None:
+            raise InputError(
+                "eviction 'belady' needs the future, which is known in `kvsim hitrate` only."
+            )
+        self._order.put(segment, -next_use)
+
+    def released(self, segment: SegmentView, now: Ns) -> None:
+        """It may leave again."""
+        self._order.offer(segment)
+
+    def split(self, segment: SegmentView, head: SegmentView) -> None:
+        """Both are needed when the deeper one is."""
+        self._order.split(segment, head)
 
     def removed(self, segment: SegmentView) -> None:
-        """Forgotten."""
-        del self._held[segment]
+        """Forgotten; the segment before it may now leave."""
+        self._order.drop(segment)
+        self._order.offer(segment.parent)
 
     def victim(self, evictable: Callable[[SegmentView], bool]) -> SegmentView | None:
-        """The one with the farthest next use that may go."""
-        heap, aside, found = self._heap, [], None
-        while heap:
-            entry = heap[0]
-            if self._held.get(entry[3]) != entry[2]:
-                heappop(heap)
-            elif evictable(entry[3]):
-                found = entry[3]
-                break
-            else:
-                aside.append(heappop(heap))
-        for entry in aside:
-            heappush(heap, entry)
-        return found
+        """The one needed last."""
+        return self._order.first(evictable)

@@ -13,7 +13,8 @@ from kvsim.units import Ns
 class LRU(Eviction):
     """Least recently used goes first. The template: copy this file to write your own.
 
-    Use ends when the last reader lets go, so order is order of release (vLLM's free queue).
+    Being released counts as use, as in vLLM (v1, `FreeKVCacheBlockQueue`): a sequence's blocks
+    are released last to first and so leave last to first.
     """
 
     _order: OrderedDict[SegmentView, None] = field(
@@ -21,27 +22,27 @@ class LRU(Eviction):
     )
 
     def touched(self, segment: SegmentView, now: Ns) -> None:
-        """To the end of the queue."""
+        """To the end of the line."""
         self._order[segment] = None
         self._order.move_to_end(segment)
 
     def locked(self, segment: SegmentView) -> None:
-        """Out of the queue, which then holds only what may go."""
+        """Out of the line, so that a victim is found at its head."""
         self._order.pop(segment, None)
 
     def released(self, segment: SegmentView, now: Ns) -> None:
-        """Back, to the end."""
-        self._order[segment] = None
+        """Used until now."""
+        self.touched(segment, now)
 
     def split(self, segment: SegmentView, head: SegmentView) -> None:
-        """The head is as recent as the segment it was cut from, and outlives it."""
+        """Whoever splits a segment is about to read its head."""
         if segment in self._order:
-            self.touched(head, 0)
+            self._order[head] = None
 
     def removed(self, segment: SegmentView) -> None:
         """Forgotten."""
         self._order.pop(segment, None)
 
     def victim(self, evictable: Callable[[SegmentView], bool]) -> SegmentView | None:
-        """The first of the queue that may go."""
+        """The head of the line; those before it that cannot leave are few."""
         return next(filter(evictable, self._order), None)

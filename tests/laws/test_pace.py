@@ -27,9 +27,7 @@ REPLICAS = (
 @cache
 def replica(name: str, device: str, kind: str, tensor: int, pipeline: int, bits: int):
     timing = answers("timing").make(kind)
-    return timing.step_time(
-        model(name), gpu(device), tensor, pipeline, bits, 16, engine("vllm")
-    )
+    return timing.step_time(model(name), gpu(device), tensor, pipeline, bits, 16, engine("vllm"))
 
 
 def decoding(timing: OperatorTimes, size: int, context: int, growing: int, after: int = 0) -> Work:
@@ -76,7 +74,9 @@ def test_no_step_beats_the_hardware(which, size, context, chunks) -> None:
 @pytest.mark.parametrize("which", REPLICAS)
 def test_more_work_takes_longer(which) -> None:
     timing = replica(*which)
-    times = [timing.pace(decoding(timing, 64, context, 64)).first for context in range(100, 9000, 700)]
+    times = [
+        timing.pace(decoding(timing, 64, context, 64)).first for context in range(100, 9000, 700)
+    ]
     assert times == sorted(times)
     prompts = [
         timing.pace(Work(0, (0,) * len(timing.classes), (0,) * len(timing.classes),

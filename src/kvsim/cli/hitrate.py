@@ -28,7 +28,7 @@ def hitrate(
 ) -> None:
     """Hit rate of a cache by policy and capacity, replayed in order without time."""
     from kvsim.policies import answers
-    from kvsim.sim.hitrate import accesses, future, replay
+    from kvsim.sim.hitrate import Lookups
     from kvsim.traces import open_trace
 
     sizes = [_blocks(text) for text in capacities.split(",")]
@@ -36,35 +36,19 @@ def hitrate(
     names = registry.names() if policies == "all" else [p.strip() for p in policies.split(",")]
     for name in names:
         registry.answer(name)
-    requests = list(open_trace(trace, format).arrivals())
-    lookups = accesses(requests)
-    if not lookups:
+    lookups = Lookups(open_trace(trace, format).arrivals())
+    if not lookups.total:
         raise InputError(f"{trace} has no block ids: nothing can be hit.")
-    block_tokens = max(request.block_tokens for request in requests)
-    foretold = future(lookups)
-    curves: list[dict[str, Any]] = []
-    for name in names:
-        oracle = "future" in registry.describe(name).needs
-        for size in sizes:
-            known = foretold if oracle else None
-            found = replay(lookups, registry.make(name), size, block_tokens, known)
-            curves.append(
-                {
-                    "policy": name,
-                    "capacity_blocks": size,
-                    "hit_blocks": found.hits,
-                    "total_blocks": found.blocks,
-                    "hit_rate": found.rate,
-                }
-            )
+    found = [lookups.replay(registry.make(name), size, name) for name in names for size in sizes]
+    curves = [{**point._asdict(), "hit_rate": point.hit_rate} for point in found]
     if plot is not None:
         from kvsim.report.misses import write_misses
 
         write_misses(curves, plot)
     if json:
-        print_json({"trace": trace, "block_tokens": block_tokens, "curves": curves})
+        print_json({"trace": trace, "block_tokens": lookups.block_tokens, "curves": curves})
     else:
-        _show(curves, names, sizes, block_tokens)
+        _show(curves, names, sizes, lookups.block_tokens)
 
 
 def _blocks(text: str) -> int:

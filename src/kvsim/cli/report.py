@@ -13,7 +13,7 @@ def report(
     folder: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A folder that `run` wrote.")],
 ) -> None:
     """Draw report.html of a run folder again."""
-    from kvsim.report import write_report
+    from kvsim.report.page import write_report
 
     if not (folder / "summary.json").is_file():
         raise InputError(f"{folder} is not a run folder: it has no summary.json.")

@@ -5,8 +5,6 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from kvsim.errors import InputError
 from kvsim.scenario.load import dump
 from kvsim.scenario.run import Result
@@ -65,8 +63,6 @@ def requests(result: Result) -> "pa.Table":
     started = facts.requests["first_token"] != NEVER
     for name, part in ttft_parts(facts.requests).items():
         columns[name] = pa.array(part, mask=~started)
-    for tier in ("dram", "ssd", "remote"):
-        columns.setdefault(f"hit_{tier}", pa.array(np.zeros(len(started), np.int64)))
     order = facts.order.tolist()
     columns["client"] = pa.array([recorder.clients[row] for row in order], pa.string())
     columns["kind"] = pa.array([recorder.kinds[row] for row in order], pa.string())
@@ -87,6 +83,4 @@ def over_time(result: Result) -> "pa.Table":
     import pyarrow as pa
 
     columns = timeline(result.facts, result.end, len(result.machine.peaks))
-    for tier in ("dram", "ssd", "remote"):
-        columns.setdefault(f"hit_{tier}", np.zeros(len(columns["at"])))
     return pa.table(columns)

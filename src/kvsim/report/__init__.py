@@ -1,0 +1,1 @@
+"""What a run says to people: tables in a terminal, one page with charts, reasons in words."""
