@@ -65,8 +65,9 @@ def pace_reason(row: Mapping[str, object], context: Context) -> str:
     found = [*_stops(row)]
     if context.mixed and context.mixed >= BRIEF:
         found.append(f"{words.percent(context.mixed)} of it in steps that also prefilled prompts")
-    if context.answers:
-        found.append(f"written beside {words.amount(round(context.answers - 1, 1))} other answers")
+    others = round((context.answers or 1.0) - 1)
+    if others:
+        found.append(f"written beside {words.plural(others, 'other answer')} on average")
     return "; ".join(found) or "nothing unusual"
 
 
