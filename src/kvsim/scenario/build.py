@@ -77,8 +77,23 @@ def build(scenario: Scenario, step_by_step: bool = False) -> Machine:
 def step_tokens(scenario: Scenario, kind: Model) -> int:
     """The most tokens that one step may compute."""
     scheduler = _answer("scheduler", scenario.policies.scheduler)
-    longest = min(scenario.cluster.memory.max_model_len or kind.context, kind.context)
+    for limit in ("tokens", "sequences"):
+        if getattr(scheduler, limit, 1) < 1:
+            found = getattr(scheduler, limit)
+            raise InputError(f"policies.scheduler: {limit} is {found}; a step needs 1 at least.")
+    longest = longest_context(scenario, kind)
     return min(getattr(scheduler, "tokens", longest), longest)
+
+
+def longest_context(scenario: Scenario, kind: Model) -> int:
+    """The most tokens of a prompt and its answer: as asked for, or what the model was made for."""
+    asked = scenario.cluster.memory.max_model_len or kind.context
+    if asked > kind.context:
+        raise InputError(
+            f"cluster.memory.max_model_len: found {asked}; {kind.name} was made for at most "
+            f"{kind.context} tokens."
+        )
+    return asked
 
 
 def replica(
@@ -86,11 +101,7 @@ def replica(
 ) -> Replica:
     """A replica of `pool`: its GPU, its step times, its memory."""
     device, parallel = gpu(pool.gpu or scenario.cluster.node.gpu), pool.parallel
-    if parallel.tensor > scenario.cluster.node.gpus:
-        raise InputError(
-            f"tensor parallel {parallel.tensor} needs as many GPUs in one node; "
-            f"cluster.node.gpus is {scenario.cluster.node.gpus}."
-        )
+    _can_be_split(scenario, pool, kind)
     spec = scenario.policies.timing
     if spec is None:
         spec = "fitted" if device.name in calibrations() else "roofline"
@@ -107,6 +118,27 @@ def replica(
     return Replica(pool, device, step_time, capacity(scenario, pool, kind, device, profile, tokens))
 
 
+def _can_be_split(scenario: Scenario, pool: Pool, kind: Model) -> None:
+    """Raise InputError unless heads go into GPUs of one node, and layers into stages."""
+    tensor, pipeline, node = pool.parallel.tensor, pool.parallel.pipeline, scenario.cluster.node
+    where = f"cluster.pools.{scenario.cluster.pools.index(pool)}.parallel"
+    if tensor > node.gpus:
+        raise InputError(
+            f"{where}.tensor: {tensor} GPUs have to be in one node; cluster.node.gpus is "
+            f"{node.gpus}."
+        )
+    for heads in sorted({layer.query_heads for layer in kind.layers if layer.query_heads}):
+        if heads % tensor:
+            raise InputError(
+                f"{where}.tensor: {kind.name} has {heads} attention heads, which {tensor} GPUs "
+                "cannot share evenly."
+            )
+    if pipeline > len(kind.layers):
+        raise InputError(
+            f"{where}.pipeline: {kind.name} has {len(kind.layers)} layers, fewer than {pipeline}."
+        )
+
+
 def _engine(
     env: Clock,
     scenario: Scenario,
@@ -117,7 +149,6 @@ def _engine(
 ) -> Engine:
     memory, policies = scenario.cluster.memory, scenario.policies
     whole = shape(kind, part.pool, WIDTHS[scenario.precision.kv], memory.block_tokens)
-    longest = memory.max_model_len or kind.context
     return Engine(
         env,
         len(cluster.engines),
@@ -137,7 +168,7 @@ def _engine(
         whole.sights(kind, part.pool.parallel.tensor),
         cluster.follow,
         cluster.resume,
-        longest,
+        longest_context(scenario, kind),
         step_by_step,
     )
 
@@ -152,7 +183,9 @@ def _answer(name: str, spec: Any) -> Any:
 
 def _of_tier(spec: Any, tier: str) -> Any:
     """The eviction of one tier: one answer serves all, or each is named."""
-    if isinstance(spec, Mapping) and set(spec) & set(TIERS):
+    if isinstance(spec, Mapping) and any(
+        name in TIERS or isinstance(inner, str) for name, inner in spec.items()
+    ):
         for name in spec:
             if name not in TIERS:
                 raise InputError(f"policies.eviction: no tier {name!r}.{perhaps(name, TIERS)}")
