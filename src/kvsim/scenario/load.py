@@ -105,6 +105,8 @@ def apply(document: dict[str, Any], change: str) -> None:
     place: Any = document
     for depth, key in enumerate(keys[:-1]):
         place = _step(place, key, keys[: depth + 1], change)
+        if keys[0] == "policies" and depth == 1 and len(keys) > 3 and keys[2] not in place:
+            place.clear()  # another policy, given parameters, replaces the one in the file
     if isinstance(place, list):
         place[_index(place, keys[-1], change)] = value
     else:
