@@ -257,7 +257,7 @@ class Engine:
         hierarchy.load(sequence, pieces, lambda: self._unpark(sequence, tokens))
 
     def _unpark(self, sequence: Sequence, tokens: int) -> None:
-        """The KV of `sequence` is there: it is next, behind those for which this came true before."""
+        """The KV of `sequence` is there: it is next, behind those whose KV came before."""
         now = self.env.now
         assert sequence.parked is not None
         self.memory.land(sequence, tokens, now)

@@ -1,8 +1,8 @@
 """Links and what flows over them. Flows that meet on a link share it max-min fair.
 
-A transfer first waits for the latencies of its path and for a free place on links that take few at a
-time; then it flows. Between two events of the fabric every flow has one rate, so progress is booked
-at events only. Loads may outrank stores: the lower rank takes what the higher one leaves.
+A transfer first waits for the latencies of its path and for a free place on links that take few at
+a time; then it flows. Between two events of the fabric every flow has one rate, so progress is
+booked at events only. Loads may outrank stores: the lower rank takes what the higher one leaves.
 """
 
 from collections.abc import Callable, Iterable
@@ -27,7 +27,7 @@ class Link:
     """Bytes per second."""
     latency: Ns = 0
     places: int | None = None
-    """Transfers at a time; None for any number. Others wait, the higher rank and the earlier first."""
+    """Transfers at a time; None for any number. Others wait, loads and the earlier first."""
     flows: "dict[Flow, None]" = field(default_factory=dict, init=False, repr=False)
     bytes: int = field(default=0, init=False)
     """All bytes that have landed over it."""
@@ -67,7 +67,7 @@ class Fabric:
         self.clock = clock
         self.links = {link.name: link for link in links}
         self.on_change: list[Callable[[], None]] = []
-        """Called when rates have changed: an engine's steps may run slower or faster from now on."""
+        """Called when rates have changed: steps may run slower or faster from now on."""
         self._flows: dict[Flow, None] = {}
         self._queue: list[Flow] = []
         self._booked: Ns = 0
@@ -84,7 +84,7 @@ class Fabric:
         ceiling: float = inf,
         wait: Ns = 0,
     ) -> Flow:
-        """Move `size` bytes over `path`, after the path's latencies and `wait`; then call `landed`."""
+        """Move `size` bytes over `path`, after its latencies and `wait`; then call `landed`."""
         now = self.clock.now
         flow = Flow(path, size, rank, landed, ceiling, now, float(size))
         latency = wait + sum(link.latency for link in path)
@@ -97,7 +97,7 @@ class Fabric:
         return flow
 
     def estimate(self, size: int, path: tuple[Link, ...], ceiling: float = inf) -> Ns:
-        """How long a load would take if it began now and nothing changed: a fair share of each link."""
+        """How long a load begun now would take if nothing changed, at a fair share of each link."""
         latency = sum(link.latency for link in path)
         share = min(link.bandwidth / (1 + len(link.flows)) for link in path)
         ahead = sum(flow.left for flow in self._queue if not set(flow.path).isdisjoint(path))

@@ -45,7 +45,7 @@ class Hierarchy:
         self.restore = restore
         self._idle = (0,) * classes
         self.on_land: tuple[Callable[[], None], Callable[[], None]] = (_nothing, _nothing)
-        """Told just before and just after a transfer lands: memory is about to change, has changed."""
+        """Called just before and just after a transfer lands: memory will change, has changed."""
         self._writing: dict[tuple[Tier, int], Store | None] = {}
         """Stores on their way by tier and sequence, and what is to be stored behind them."""
 

@@ -83,7 +83,7 @@ def _requests(many: int, tiers: tuple[str, ...], replicas: int, status: str | No
             free[replica] = start + load + computed * PREFILL_NS
             parts = {"queue": start - arrival - 2 * MS, "load": load, "other": other}
             first = free[replica] + other - 2 * MS
-            pace = PACE + PACE * (i % 11) // 40
+            pace = PACE * (3 if i % 40 == 39 else 1) + PACE * (i % 11) // 40
             row |= {
                 "admitted": start, "first_token": first, "generated": output,
                 "finish": first + (output - 1) * pace, **parts,

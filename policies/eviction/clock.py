@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from kvsim.policies.eviction.fields import within
+from kvsim.policies.eviction.newcomers import Newcomers
 from kvsim.policies.eviction.order import Order
 from kvsim.sim.policy import Eviction, SegmentView, eviction
 from kvsim.units import Ns
@@ -20,6 +21,7 @@ class Clock(Eviction):
 
     marks: int = 1
     _order: Order[float] = field(init=False, repr=False, default_factory=Order)
+    _newcomers: Newcomers = field(init=False, repr=False, default_factory=Newcomers)
     _marked: dict[SegmentView, int] = field(init=False, repr=False, default_factory=dict)
     _clock: int = field(init=False, repr=False, default=0)
 
@@ -28,11 +30,12 @@ class Clock(Eviction):
 
     def touched(self, segment: SegmentView, now: Ns) -> None:
         """A newcomer goes right behind the hand; a hit leaves a mark."""
-        if segment in self._order:
+        if segment in self._marked:
             self._marked[segment] = min(self._marked[segment] + 1, self.marks)
             return
         self._marked[segment] = 0
-        self._to_the_end(segment)
+        for joining in self._newcomers.come(segment):
+            self._to_the_end(joining)
 
     def released(self, segment: SegmentView, now: Ns) -> None:
         """It may leave again, from its old place."""
@@ -41,16 +44,27 @@ class Clock(Eviction):
     def split(self, segment: SegmentView, head: SegmentView) -> None:
         """Both were inserted and marked together."""
         self._order.split(segment, head)
+        self._newcomers.waiting.split(segment, head)
         self._marked[head] = self._marked[segment]
 
     def removed(self, segment: SegmentView) -> None:
         """Forgotten; the segment before it may now leave."""
         self._order.drop(segment)
+        self._newcomers.removed(segment)
         del self._marked[segment]
         self._order.offer(segment.parent)
 
     def victim(self, evictable: Callable[[SegmentView], bool]) -> SegmentView | None:
         """The first without a mark, as the hand goes round."""
+        for all_of_them in (False, True):
+            found = self._turn(evictable)
+            if found is not None:
+                return found
+            for joining in self._newcomers.join(all_of_them):
+                self._to_the_end(joining)
+        return self._turn(evictable)
+
+    def _turn(self, evictable: Callable[[SegmentView], bool]) -> SegmentView | None:
         segment = self._order.first(evictable)
         while segment is not None and self._marked[segment]:
             self._marked[segment] -= 1

@@ -1,8 +1,9 @@
 """Eviction: SIEVE."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from kvsim.policies.eviction.newcomers import Newcomers
 from kvsim.policies.eviction.order import Order
 from kvsim.sim.policy import Eviction, SegmentView, eviction
 from kvsim.units import Ns
@@ -20,17 +21,19 @@ class SIEVE(Eviction):
     _ahead: Order[float] = field(init=False, repr=False, default_factory=Order)
     """By order of insertion, what the hand has yet to reach."""
     _passed: Order[float] = field(init=False, repr=False, default_factory=Order)
+    _newcomers: Newcomers = field(init=False, repr=False, default_factory=Newcomers)
     _hand: float = field(init=False, repr=False, default=0.0)
-    _visited: set[SegmentView] = field(init=False, repr=False, default_factory=set)
+    _visited: dict[SegmentView, bool] = field(init=False, repr=False, default_factory=dict)
+    """Of each segment, whether it was used since the hand passed."""
     _clock: int = field(init=False, repr=False, default=0)
 
     def touched(self, segment: SegmentView, now: Ns) -> None:
         """A hit is noted and moves nothing."""
-        if segment in self._ahead or segment in self._passed:
-            self._visited.add(segment)
-        else:
-            self._clock += 1
-            self._ahead.put(segment, self._clock)
+        if segment in self._visited:
+            self._visited[segment] = True
+            return
+        self._visited[segment] = False
+        self._join(self._newcomers.come(segment))
 
     def released(self, segment: SegmentView, now: Ns) -> None:
         """It may leave again, from its old place."""
@@ -40,32 +43,51 @@ class SIEVE(Eviction):
         """Both came and were used together."""
         self._ahead.split(segment, head)
         self._passed.split(segment, head)
-        if segment in self._visited:
-            self._visited.add(head)
+        self._newcomers.waiting.split(segment, head)
+        self._visited[head] = self._visited[segment]
 
     def removed(self, segment: SegmentView) -> None:
-        """Forgotten; the segment before it may now leave."""
+        """Forgotten; the segment before it may now leave. Behind the last the hand starts anew."""
         self._ahead.drop(segment)
         self._passed.drop(segment)
-        self._visited.discard(segment)
+        if self._ahead.first(_anything) is None:
+            self._start_again()
+        self._newcomers.removed(segment)
+        del self._visited[segment]
         if segment.parent is not None:
             self._offer(segment.parent)
 
     def victim(self, evictable: Callable[[SegmentView], bool]) -> SegmentView | None:
         """The next without a visit; at the end the hand starts again with the oldest."""
+        for all_of_them in (False, True):
+            found = self._turn(evictable)
+            if found is not None:
+                return found
+            self._join(self._newcomers.join(all_of_them))
+        return self._turn(evictable)
+
+    def _turn(self, evictable: Callable[[SegmentView], bool]) -> SegmentView | None:
         for _ in range(3):  # to the end, over those it has just spared, and over these once more
             segment = self._ahead.first(evictable)
             while segment is not None:
                 self._hand = self._ahead.rank(segment)
-                if segment not in self._visited:
+                if not self._visited[segment]:
                     return segment
-                self._visited.remove(segment)
+                self._visited[segment] = False
                 self._ahead.drop(segment)
                 self._passed.put(segment, self._hand)
                 segment = self._ahead.first(evictable)
-            self._ahead, self._passed = self._passed, self._ahead
-            self._hand = 0.0
+            self._start_again()
         return None
+
+    def _start_again(self) -> None:
+        self._ahead, self._passed = self._passed, self._ahead
+        self._hand = 0.0
+
+    def _join(self, newcomers: Iterator[SegmentView]) -> None:
+        for segment in newcomers:
+            self._clock += 1
+            self._ahead.put(segment, self._clock)
 
     def _offer(self, segment: SegmentView) -> None:
         """Where it is; what could not leave when the hand went by was passed by it."""
@@ -75,3 +97,7 @@ class SIEVE(Eviction):
             self._passed.put(segment, rank)
         self._ahead.offer(segment)
         self._passed.offer(segment)
+
+
+def _anything(segment: SegmentView) -> bool:
+    return True

@@ -55,6 +55,7 @@ def hold_block_laws(sent: list[Request], asked: dict[str, Any]) -> None:
     assert len({request.id for request in sent}) == len(sent) == asked["requests"]
     for request in sent:
         runs = request.blocks
+        assert not any(runs[i] + runs[i + 1] == runs[i + 2] for i in range(0, len(runs) - 2, 2))
         ids: list[int] = []
         for first, blocks in zip(runs[::2], runs[1::2], strict=True):
             assert blocks > 0

@@ -1,4 +1,4 @@
-"""On real traffic: are spans exactly their steps, and are the published hit rates what comes out?"""
+"""On real traffic: are spans exactly their steps, and do the known hit rates come out?"""
 
 import numpy as np
 import pytest
@@ -7,7 +7,7 @@ from shared import shared
 from kvsim.policies import answers
 from kvsim.scenario import load
 from kvsim.scenario.run import run
-from kvsim.sim.hitrate import accesses, future, replay
+from kvsim.sim.hitrate import Lookups
 from kvsim.traces import open_trace
 
 CAPACITIES = (1000, 3000, 10_000, 30_000, 100_000)
@@ -38,10 +38,6 @@ def test_spans_equal_steps_on_the_first_2000_requests(scenario, trace) -> None:
 )
 def test_hit_rates_of_the_conversation_trace(policy, rates) -> None:
     trace = open_trace(shared("traces/mooncake_conversation.jsonl.gz"))
-    lookups = accesses(trace.arrivals())
-    known = future(lookups)
-    found = [
-        replay(lookups, answers("eviction").make(policy), size, 512, known).rate
-        for size in CAPACITIES
-    ]
+    lookups = Lookups(trace.arrivals())
+    found = [lookups.replay(answers("eviction").make(policy), size).hit_rate for size in CAPACITIES]
     assert [round(rate, 4) for rate in found] == list(rates)

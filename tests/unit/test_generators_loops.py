@@ -133,13 +133,13 @@ def test_groups_share_whole_blocks_of_their_prefix() -> None:
     assert {one.prompt_tokens for one in sent} == {140}
     # 40 tokens: two blocks of 16 are shared. Of the prompt's 9 blocks 7 are each request's own
     assert {one.blocks[:2] for one in sent} == {(0, 2), (2, 2)}
-    assert [one.blocks[2:] for one in sent] == [(4 + 7 * one.id, 7) for one in sent]
+    assert [one.blocks[2:] for one in sent] == [(5 + 7 * one.id, 7) for one in sent]
     assert {one.block_tokens for one in sent} == {16}
 
 
 def test_a_prefix_shorter_than_a_block_is_not_shared() -> None:
     sent = made("open_loop", UNIFORM, prefix={"tokens": 15}, requests=2).arrivals()
-    assert [one.blocks for one in sent] == [(0, 8), (8, 8)]
+    assert [one.blocks for one in sent] == [(1, 8), (9, 8)]
 
 
 def test_groups_are_chosen_as_zipf_says() -> None:

@@ -70,26 +70,27 @@ def conversations(sent: list[Request]) -> list[list[Request]]:
 def test_a_session_by_hand() -> None:
     work = made(TALK, sessions=1, system_tokens=40)
     first, second, third = served(work)
-    # the system prompt's 40 tokens: two whole blocks are shared, ids 0 and 1
-    assert first == Request(0, SECOND, 60, 30, (0, 2, 2, 4), 16, session=0, turn=0)
+    # the system prompt's 40 tokens: two whole blocks are shared, ids 0 and 1. The session's own
+    # ids begin with 3, so that the two runs do not touch
+    assert first == Request(0, SECOND, 60, 30, (0, 2, 3, 4), 16, session=0, turn=0)
     # 60 + 30 + 20; 140 tokens in all take 9 blocks. A second of service, ten of thought
-    assert second == Request(1, 12 * SECOND, 110, 30, (0, 2, 2, 7), 16, session=0, turn=1)
-    assert third == Request(2, 23 * SECOND, 160, 30, (0, 2, 2, 10), 16, session=0, turn=2)
+    assert second == Request(1, 12 * SECOND, 110, 30, (0, 2, 3, 7), 16, session=0, turn=1)
+    assert third == Request(2, 23 * SECOND, 160, 30, (0, 2, 3, 10), 16, session=0, turn=2)
     assert work.total == 3
 
 
 def test_ids_of_sessions_do_not_overlap() -> None:
     sent = served(made(TALK, sessions=3, system_tokens=40, turns=2))
     # 140 tokens at the end: 9 blocks, 2 of them the system prompt's
-    assert [one.blocks[2] for one in sent] == [2, 2, 9, 9, 16, 16]
+    assert [one.blocks[2] for one in sent] == [3, 3, 10, 10, 17, 17]
     assert [one.id for one in sent] == list(range(6))
     assert [one.session for one in sent] == [0, 0, 1, 1, 2, 2]
 
 
 def test_without_a_system_prompt_there_is_one_run() -> None:
-    assert served(made(TALK, sessions=1))[0].blocks == (0, 4)
-    assert served(made(TALK, sessions=1, block_tokens=64))[2].blocks == (0, 3)
-    assert served(made(TALK, sessions=1, system_tokens=15))[0].blocks == (0, 5)
+    assert served(made(TALK, sessions=1))[0].blocks == (1, 4)
+    assert served(made(TALK, sessions=1, block_tokens=64))[2].blocks == (1, 3)
+    assert served(made(TALK, sessions=1, system_tokens=15))[0].blocks == (1, 5)
 
 
 def test_prompts_grow_by_exactly_what_was_said() -> None:
@@ -188,7 +189,7 @@ def test_tools_cut_an_answer_into_equal_parts() -> None:
     first, second, _ = served(made(TALK, sessions=1, tools=tools))
     assert first.pauses == (Pause(10, 3 * SECOND, 100), Pause(20, 3 * SECOND, 100))
     assert second.prompt_tokens == 20 + 30 + 200 + 20
-    assert first.blocks == (0, 16)  # 250 tokens
+    assert first.blocks == (1, 16)  # 250 tokens
 
 
 def test_tools_are_called_with_their_probability_and_room() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from kvsim.report.reasons import Context, reason
+from kvsim.report.reasons import Context, pace_reason, reason
 
 MS, SECOND = 10**6, 10**9
 
@@ -48,10 +48,9 @@ def slow(part: str, ns: int, **given):
         (
             slow("other", 400 * MS, preemptions=2, recomputed=1500),
             None,
-            "lost 400 ms of 500 ms to being preempted; "
-            "preempted twice, 1,500 tokens computed again",
+            "lost 400 ms of 500 ms to being preempted twice, 1,500 tokens computed again",
         ),
-        (slow("other", 300 * MS), None, "lost 300 ms of 400 ms between steps and on the host"),
+        (slow("other", 300 * MS), None, "lost 300 ms of 400 ms outside queue and steps"),
         (
             row(prompt_tokens=85_000, hit_hbm=5_000),
             Context(computed=1000, steps=11),
@@ -111,3 +110,15 @@ def test_nulls_and_missing_columns_are_no_obstacle():
         "got its first token at once"
     )
     assert reason(dict.fromkeys(row())) == "was still in the queue when the run ended"
+
+
+def test_a_slow_answer_is_explained_by_what_ran_beside_it():
+    crowded = Context(answers=41.2, mixed=0.6)
+    assert pace_reason(row(), crowded) == (
+        "60.0 % of it in steps that also prefilled prompts; written beside 40 other answers on average"
+    )
+    stopped = row(preemptions=1, recomputed=300, paused=2 * SECOND)
+    assert pace_reason(stopped, Context()) == (
+        "preempted once, 300 tokens computed again; paused 2.00 s for tool calls"
+    )
+    assert pace_reason(row(), Context(mixed=0.01)) == "nothing unusual"

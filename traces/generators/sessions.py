@@ -87,7 +87,7 @@ class Sessions(Workload):
         """The first turn of each session."""
         self._live = live = {}
         id = 0
-        first = sum(head.blocks for head in self._heads)
+        first = Prefix.beyond(self._heads)
         coming = zip(self._arrivals.instants(self.seed), self._drawn(), strict=False)
         for at, (session, dialogue) in islice(coming, self.sessions):
             if not self._allows(id):

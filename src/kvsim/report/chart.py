@@ -48,12 +48,20 @@ def figure(x: str, y: str, height: int = HEIGHT, **layout: Any) -> "Figure":
         plot_bgcolor="rgba(0,0,0,0)",
         font={"family": "system-ui, sans-serif", "size": 13},
         hovermode="x unified",
+        uniformtext={"minsize": 11, "mode": "hide"},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "xanchor": "left"},
-        xaxis={"title": {"text": x, "standoff": 8}, "zeroline": False, "showgrid": False},
-        yaxis={"title": {"text": y, "standoff": 8}, "zeroline": False, "rangemode": "tozero"},
+        xaxis={"title": _title(x), "showgrid": False, **_AXIS},
+        yaxis={"title": _title(y), "rangemode": "tozero", "fixedrange": True, **_AXIS},
     )
     drawn.update_layout(**layout)
     return drawn
+
+
+_AXIS: dict[str, Any] = {"zeroline": False, "ticklabelstandoff": 4}
+
+
+def _title(text: str) -> dict[str, Any]:
+    return {"text": text, "standoff": 8, "font": {"size": 13}}
 
 
 def short(values: Iterable[float]) -> list[float | None]:

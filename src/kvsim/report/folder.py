@@ -17,8 +17,17 @@ PARTS = ("queue", "load", "prefill", "transfer", "other")
 HITS = tuple(f"hit_{tier}" for tier in TIERS)
 COLUMNS = {
     "requests": (
-        *("id", "session", "turn", "client", "kind", "replica_prefill", "replica_decode"),
-        *("prompt_tokens", "output_tokens", "generated", "arrival", "admitted", "first_token"),
+        *(
+            "id",
+            "replica_prefill",
+            "replica_decode",
+            "prompt_tokens",
+            "output_tokens",
+            "generated",
+            "arrival",
+            "admitted",
+            "first_token",
+        ),
         *("finish", *HITS, "preemptions", "recomputed", *PARTS, "paused", "status", "reason"),
     ),
     "spans": ("replica", "start", "end", "steps", "decodes", "chunk_tokens"),
@@ -28,7 +37,7 @@ COLUMNS = {
     ),
 }
 """The columns that a report reads of each Parquet file."""
-WORDS = {"client", "kind", "status", "reason"}
+WORDS = {"status", "reason"}
 """Columns that hold text; all others hold numbers, NaN where something has not happened."""
 
 

@@ -1,6 +1,7 @@
 """Pieces of the page as HTML. Everything that came from outside is escaped here."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from typing import Any
 
@@ -8,10 +9,19 @@ from kvsim.report import words
 from kvsim.report.folder import RunFolder
 from kvsim.report.measures import LATENCIES, QUANTILES, TIERS, Summary, at, number, warnings
 from kvsim.report.measures import tier_shares as shares_by_tier
-from kvsim.report.reasons import Context, reason, tpot, ttft
+from kvsim.report.reasons import Context, pace_reason, reason, tpot, ttft
 from kvsim.report.slowest import Row, around, by_tpot, by_ttft, usual
 from kvsim.report.tables import facts
 from kvsim.units import SECOND
+
+WHY = "Why"
+"""Heads the column of sentences."""
+_UNIT = re.compile(r"(\d) (?=(?:%|[mµn]?s|min|h|[KMGT]iB|B)\b|%)")
+
+
+def text(sentence: str) -> str:
+    """`sentence` as HTML in which no number is parted from its unit."""
+    return _UNIT.sub("\\1\u00a0", escape(sentence))
 
 
 def subtitle(run: RunFolder) -> str:
@@ -38,7 +48,9 @@ def _machine(scenario: Mapping[str, Any]) -> str:
         )
         role = at(pool, "role")
         name = f" {role}" if role and role != "unified" else ""
-        found.append(f"{at(pool, 'replicas') or 1}{name} × {gpus} {at(pool, 'gpu') or gpu or 'GPU'}")
+        each = f"{gpus} " if gpus > 1 else ""
+        kind = at(pool, "gpu") or gpu or "GPU"
+        found.append(f"{at(pool, 'replicas') or 1}{name} × {each}{kind}")
     return ", ".join(found) or (str(gpu) if gpu else "")
 
 
@@ -49,7 +61,7 @@ def banner(run: RunFolder) -> str:
         found.append(f"missing from the run folder: {', '.join(run.missing)}")
     if not found:
         return ""
-    items = "".join(f"<li>{escape(text[0].upper() + text[1:])}</li>" for text in found)
+    items = "".join(f"<li>{text(said[0].upper() + said[1:])}</li>" for said in found)
     partial = " partial" if run.summary.get("partial") else ""
     return f'<ul class="banner{partial}" role="alert">{items}</ul>'
 
@@ -58,39 +70,39 @@ def cards(summary: Summary) -> str:
     """The headline numbers that are known, each with what puts it in place."""
     found = (card for card in _cards(summary) if card[1] != words.MISSING)
     return "".join(
-        f"<div><dt>{escape(label)}</dt><dd>{escape(value)}<small>{escape(note)}</small></dd></div>"
+        f"<div><dt>{text(label)}</dt><dd>{text(value)}<small>{text(note)}</small></dd></div>"
         for label, value, note in found
     )
 
 
 def _cards(summary: Summary) -> Iterable[tuple[str, str, str]]:
-    def text(path: str, write: Any = words.percent) -> str:
+    def shown(path: str, write: Any = words.percent) -> str:
         return str(write(number(summary, path)))
 
     def note(**parts: str) -> str:
         return ", ".join(f"{key} {part}" for key, part in parts.items() if part != words.MISSING)
 
-    ttft_slo, tpot_slo = text("slo.ttft_attainment"), text("slo.tpot_attainment")
-    yield "SLO attainment", text("slo.attainment"), note(TTFT=ttft_slo, TPOT=tpot_slo)
-    rate = text("throughput.requests_per_s", words.amount)
-    yield "Goodput", _with(text("slo.goodput_rps", words.amount), "/s"), f"of {rate} requests/s"
+    ttft_slo, tpot_slo = shown("slo.ttft_attainment"), shown("slo.tpot_attainment")
+    yield "SLO attainment", shown("slo.attainment"), note(TTFT=ttft_slo, TPOT=tpot_slo)
+    rate = shown("throughput.requests_per_s", words.amount)
+    yield "Goodput", _with(shown("slo.goodput_rps", words.amount), "/s"), f"of {rate} requests/s"
     for name in ("ttft_s", "tpot_s"):
-        tail = note(p99=text(f"{name}.p99", words.duration))
-        yield f"{LATENCIES[name]}, median", text(f"{name}.p50", words.duration), tail
-    given = note(input=text("throughput.input_tokens_per_s", words.amount))
-    yield "Output tokens/s", text("throughput.output_tokens_per_s", words.amount), given
+        tail = note(p99=shown(f"{name}.p99", words.duration))
+        yield f"{LATENCIES[name]}, median", shown(f"{name}.p50", words.duration), tail
+    given = note(input=shown("throughput.input_tokens_per_s", words.amount))
+    yield "Output tokens/s", shown("throughput.output_tokens_per_s", words.amount), given
     shares = shares_by_tier(summary)
     tiers = ", ".join(f"{TIERS.get(t, t)} {words.percent(share)}" for t, share in shares.items())
-    yield "Cache hit rate", text("cache.hit_rate"), tiers
-    capacity = note(of=_with(text("memory.kv_capacity_tokens", words.amount), " tokens"))
-    yield "KV memory, peak", text("memory.kv_peak_fraction"), capacity
-    yield "GPU busy", text("gpu.busy_fraction"), note(MFU=text("gpu.mfu"), MBU=text("gpu.mbu"))
-    cost = text("cost.usd_per_million_output_tokens", words.dollars)
-    yield "Per million output tokens", cost, note(total=text("cost.usd", words.dollars))
+    yield "Cache hit rate", shown("cache.hit_rate"), tiers
+    capacity = note(of=_with(shown("memory.kv_capacity_tokens", words.amount), " tokens"))
+    yield "KV memory, peak", shown("memory.kv_peak_fraction"), capacity
+    yield "GPU busy", shown("gpu.busy_fraction"), note(MFU=shown("gpu.mfu"), MBU=shown("gpu.mbu"))
+    cost = shown("cost.usd_per_million_output_tokens", words.dollars)
+    yield "Per million output tokens", cost, note(total=shown("cost.usd", words.dollars))
 
 
-def _with(text: str, unit: str) -> str:
-    return text if text == words.MISSING else text + unit
+def _with(shown: str, unit: str) -> str:
+    return shown if shown == words.MISSING else shown + unit
 
 
 def latency_table(summary: Summary) -> str:
@@ -100,13 +112,13 @@ def latency_table(summary: Summary) -> str:
         cells = [words.duration(number(summary, f"{name}.{q}")) for q in QUANTILES]
         if any(cell != words.MISSING for cell in cells):
             rows.append([label, *cells])
-    return table("Latencies", ["", *QUANTILES], rows, numbers=len(QUANTILES)) if rows else ""
+    return table("Latencies", ["", *QUANTILES], rows) if rows else ""
 
 
 def facts_table(summary: Summary) -> str:
     """Everything else that the summary says."""
     rows = "".join(
-        f"<dt>{escape(label)}</dt><dd>{escape(' · '.join(parts))}</dd>"
+        f"<dt>{escape(label)}</dt><dd>{text(' · '.join(parts))}</dd>"
         for label, parts in facts(summary)
     )
     return f'<dl class="facts">{rows}</dl>'
@@ -115,44 +127,47 @@ def facts_table(summary: Summary) -> str:
 def slow_table(run: RunFolder, many: int, paces: int) -> str:
     """The slowest requests and why, by time to first token and by time per token."""
     medians = usual(run)
-    first = [_slow(run, row, medians, ttft(row)) for row in by_ttft(run, many)]
-    pace = [_slow(run, row, medians, tpot(row)) for row in by_tpot(run, paces)]
-    heads = ("Request", "Prompt", "Output", "Why")
-    found = [
-        table(caption, [heads[0], name, *heads[1:]], rows, numbers=4)
-        for caption, name, rows in (
-            ("Longest until the first token", "TTFT", first),
-            ("Slowest answers, by time per token", "TPOT", pace),
-        )
-        if rows
-    ]
-    return "".join(found) or "<p>No request was served.</p>"
+    first = [_slow(run, row, medians, ttft(row), reason) for row in by_ttft(run, many)]
+    pace = [_slow(run, row, medians, tpot(row), pace_reason) for row in by_tpot(run, paces)]
+    if not first:
+        return "<p>No request was served.</p>"
+    found = table("Longest until the first token", _slow_heads("TTFT"), first)
+    if pace:
+        return found + table("Slowest answers, by time per token", _slow_heads("TPOT"), pace)
+    return found + "<p>No answer came much slower than the median one.</p>"
 
 
-def _slow(run: RunFolder, row: Row, medians: Context, ns: float | None) -> list[str]:
+def _slow_heads(latency: str) -> list[str]:
+    return ["Request", latency, "Prompt", "Output", WHY]
+
+
+def _slow(
+    run: RunFolder, row: Row, medians: Context, ns: float | None, why: Callable[[Row, Context], str]
+) -> list[str]:
     return [
         words.count(row["id"]),
         words.duration(None if ns is None else ns / SECOND),
         words.amount(row["prompt_tokens"]),
         words.amount(row["output_tokens"]),
-        reason(row, around(run, row, medians)),
+        why(row, around(run, row, medians)),
     ]
 
 
-def table(caption: str, heads: list[str], rows: list[list[str]], numbers: int) -> str:
-    """A table whose first column heads the rows; `numbers` columns are right-aligned."""
-    is_last_text = len(heads) > numbers + 1 or heads[-1] == "Why"
-    right = range(1, len(heads) - is_last_text)
-    kind = [' class="number"' if i in right else "" for i in range(len(heads))]
-    head = "".join(f'<th scope="col"{kind[i]}>{escape(h)}</th>' for i, h in enumerate(heads))
+def table(caption: str, heads: list[str], rows: list[list[str]]) -> str:
+    """A table whose first column heads the rows; all others are numbers, except "Why"."""
+    kinds = [' class="why"' if head == WHY else ' class="number"' for head in heads]
+    head = "".join(
+        f'<th scope="col"{kind}>{escape(name)}</th>'
+        for kind, name in zip(["", *kinds[1:]], heads, strict=True)
+    )
     body = "".join(
-        "<tr>"
-        + f'<th scope="row">{escape(row[0])}</th>'
-        + "".join(f"<td{kind[i]}>{escape(c)}</td>" for i, c in enumerate(row[1:], 1))
+        f'<tr><th scope="row">{escape(row[0])}</th>'
+        + "".join(f"<td{kind}>{text(c)}</td>" for kind, c in zip(kinds[1:], row[1:], strict=True))
         + "</tr>"
         for row in rows
     )
+    look = ' class="told"' if WHY in heads else ""
     return (
-        f'<div class="scroll"><table><caption>{escape(caption)}</caption>'
+        f'<div class="scroll"><table{look}><caption>{escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )

@@ -33,6 +33,10 @@ WIDE = 20.0
 """From this ratio of the 99th to the 1st percentile on, an axis is logarithmic."""
 NEAR = 4.0
 """A target up to this many times beyond the slowest request is drawn."""
+LEFT = 0.78
+"""The 99th percentile stands at most this far along the axis, so that its name fits beside it."""
+TICKS = ((2.2, (1, 2, 5)), (4.5, (1, 3)), (99.0, (1,)))
+"""(Up to how many decades, ticks in each) of logarithmic axes."""
 BANDS = ((0.0, 0.5, "fastest half"), (0.5, 0.9, "50–90 %"), (0.9, 0.99, "90–99 %"))
 TAIL = (0.99, 1.0, "slowest 1 %")
 ROOM = 0.14
@@ -108,7 +112,7 @@ def breakdown(run: RunFolder) -> Chart:
         barmode="stack", hovermode="closest", bargap=0.3, legend_traceorder="normal"
     )
     drawn.update_xaxes(range=[0, 100], ticksuffix="")
-    drawn.update_yaxes(automargin=True, rangemode="normal", showgrid=False, title_text="")
+    drawn.update_yaxes(automargin=True, rangemode="normal", showgrid=False, ticklabelstandoff=6)
     for part in _present(bands):
         _bar(drawn, part, bands)
     return Chart(name, _breakdown_finding(bands), BREAKDOWN_CAPTION, drawn)
@@ -176,42 +180,51 @@ def _cdf(
         x=x, y=y, mode="lines" if len(x) > 1 else "markers", line_width=2.5, line_color=colour,
         line_shape="hv", hovertemplate=hover, showlegend=False,
     )  # fmt: skip
-    for share in (0.5, 0.99):
-        _dot(drawn, _at(values, share), share * len(values) / arrived, share, scale, colour)
-    start, stop = _range(drawn, low / scale, high / scale, log)
+    start, stop = _range(drawn, low / scale, _at(values, 0.99) / scale, high / scale, log)
     for label, seconds in shown:
         met = _share_within(values, seconds, arrived)
         at = np.log10(seconds / scale) if log else seconds / scale
         text = f"{label} SLO".strip() + f" {words.target(seconds)}: {words.percent(met)} met"
         marked(drawn, seconds / scale, text, float((at - start) / (stop - start)), log)
+    for share in (0.5, 0.99):
+        _dot(drawn, _at(values, share), share * len(values) / arrived, share, scale, colour, log)
     drawn.update_yaxes(range=[0, 103])
     return drawn
 
 
-def _dot(drawn: "Figure", value: float, y: float, share: float, scale: float, colour: str) -> None:
-    """A dot on the curve at a percentile, named."""
-    text = f"p{share * 100:.0f} {words.duration(value)}"
+def _dot(
+    drawn: "Figure", value: float, y: float, share: float, scale: float, colour: str, log: bool
+) -> None:
+    """A dot on the curve at a percentile, named below on the right, where no curve can be."""
+    import math
+
     drawn.add_scatter(
-        x=short([value / scale]), y=short([100 * y]), mode="markers+text", text=[text],
-        textposition="bottom right" if share < 0.9 else "bottom left", marker_color=colour,
+        x=short([value / scale]), y=short([100 * y]), mode="markers", marker_color=colour,
         marker_size=8, hoverinfo="skip", showlegend=False, cliponaxis=False,
+    )  # fmt: skip
+    drawn.add_annotation(
+        x=math.log10(value / scale) if log else value / scale, y=100 * y, showarrow=False,
+        xanchor="left", yanchor="top", xshift=6, yshift=-4,
+        text=f"p{share * 100:.0f} {words.duration(value)}",
     )  # fmt: skip
 
 
-def _range(drawn: "Figure", low: float, high: float, log: bool) -> tuple[float, float]:
-    """Set the range of the x axis, and return it in the axis's own coordinate."""
+def _range(drawn: "Figure", low: float, late: float, high: float, log: bool) -> tuple[float, float]:
+    """Set the range of the x axis, with room to name `late`; return it in the axis's coordinate."""
     import numpy as np
 
     if not log:
-        span = (0.0, 1.06 * high) if high else (0.0, 1.0)
-        drawn.update_xaxes(range=list(span))
-        return span
-    start, stop = float(np.log10(low)) - 0.05, float(np.log10(high)) + 0.05
+        start = 0.9 * low if low > high / 2 else 0.0
+        stop = max(start + 1.05 * (high - start), start + (late - start) / LEFT) or 1.0
+        drawn.update_xaxes(range=[start, stop])
+        return start, stop
+    start = float(np.log10(low)) - 0.05
+    stop = max(float(np.log10(high)) + 0.05, start + (float(np.log10(late)) - start) / LEFT)
     decades = range(int(np.floor(start)), int(np.ceil(stop)) + 1)
-    ticks = [m * 10.0**d for d in decades for m in ((1, 2, 5) if stop - start < 2.2 else (1,))]
-    drawn.update_xaxes(
-        type="log", range=[start, stop], tickvals=ticks, ticktext=[f"{t:,.12g}" for t in ticks]
-    )
+    each = next(each for most, each in TICKS if stop - start < most)
+    ticks = [first * 10.0**decade for decade in decades for first in each]
+    texts = [f"{tick:,.12g}" for tick in ticks]
+    drawn.update_xaxes(type="log", range=[start, stop], tickvals=ticks, ticktext=texts)
     return start, stop
 
 
@@ -246,7 +259,8 @@ def _bar(drawn: "Figure", part: str, bands: dict[str, dict[str, float]]) -> None
     drawn.add_bar(
         name=part, y=labels, x=short(100 * share for share in shares), orientation="h",
         marker_color=COLOURS[part], text=inside,
-        textposition="inside", insidetextanchor="middle", textangle=0, insidetextfont_color=INSIDE[part],
+        textposition="inside", insidetextanchor="middle", textangle=0,
+        insidetextfont_color=INSIDE[part],
         customdata=texts, hovertemplate=f"{part}: %{{customdata}}, %{{x:.1f}} %<extra></extra>",
     )  # fmt: skip
 

@@ -1,7 +1,7 @@
-"""report.html: one page that shows a run to a person, opens offline, and asks nothing of any server.
+"""report.html: one page that shows a run to a person, opens offline, and asks no server.
 
-plotly-basic.min.js.gz is the package plotly.js-basic-dist-min 4.1.1 of the npm registry (MIT licence,
-kept at its top): scatter, bar and pie only, a quarter of the whole.
+plotly-basic.min.js.gz is the package plotly.js-basic-dist-min 4.1.1 of the npm registry (MIT
+licence, kept at its top): scatter, bar and pie only, a quarter of the whole library.
 """
 
 import gzip
@@ -14,7 +14,15 @@ from typing import Any
 from kvsim.report.chart import Chart
 from kvsim.report.charts import draw
 from kvsim.report.folder import RunFolder, read
-from kvsim.report.fragments import banner, cards, facts_table, latency_table, slow_table, subtitle
+from kvsim.report.fragments import (
+    banner,
+    cards,
+    facts_table,
+    latency_table,
+    slow_table,
+    subtitle,
+    text,
+)
 
 HERE = Path(__file__).parent
 NAME = "report.html"
@@ -59,12 +67,13 @@ def _section(name: str, charts: list[Chart]) -> str:
     figures = "\n".join(map(_chart, charts))
     return (
         f'<section id="{anchor}" aria-labelledby="{anchor}-title">'
-        f'<h2 id="{anchor}-title">{escape(name)}</h2>\n<div class="charts">{figures}</div></section>'
+        f'<h2 id="{anchor}-title">{escape(name)}</h2>\n'
+        f'<div class="charts">{figures}</div></section>'
     )
 
 
 def _chart(chart: Chart) -> str:
-    finding, caption = escape(chart.finding), escape(chart.caption)
+    finding, caption = text(chart.finding), text(chart.caption)
     plot = ""
     if chart.figure is not None:
         height = int(chart.figure.layout.height)

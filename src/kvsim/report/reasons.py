@@ -38,6 +38,10 @@ class Context:
     """Steps with prefill work on its replica, from its admission to its first token."""
     end: int | None = None
     """When the run ended, in ns."""
+    answers: float | None = None
+    """Mean number of answers that were written at once while this one was."""
+    mixed: float | None = None
+    """Share of the time of its answer in steps that also prefilled prompts."""
 
 
 def reason(row: Mapping[str, object], context: Context | None = None) -> str:
@@ -49,10 +53,22 @@ def reason(row: Mapping[str, object], context: Context | None = None) -> str:
         return f"rejected: {why}" if isinstance(why, str) and why else "rejected"
     if _number(row, "first_token") is None:
         return _unserved(row, context)
-    found = [*_first_token(row, context), *_later(row, context)]
+    found = _first_token(row, context)
+    found += _later(row, context, told="; ".join(found))
     if status == "running":
         found.append("was still running when the run ended")
     return "; ".join(found)
+
+
+def pace_reason(row: Mapping[str, object], context: Context) -> str:
+    """Why the answer of this requests.parquet row came slowly, token by token."""
+    found = [*_stops(row)]
+    if context.mixed and context.mixed >= BRIEF:
+        found.append(f"{words.percent(context.mixed)} of it in steps that also prefilled prompts")
+    others = round((context.answers or 1.0) - 1)
+    if others:
+        found.append(f"written beside {words.plural(others, 'other answer')} on average")
+    return "; ".join(found) or "nothing unusual"
 
 
 def ttft(row: Mapping[str, object]) -> float | None:
@@ -153,8 +169,15 @@ def _transfer(row: Mapping[str, object], took: str, context: Context) -> str:
 
 
 def _other(row: Mapping[str, object], took: str, context: Context) -> str:
-    cause = "to being preempted" if _number(row, "preemptions") else "between steps and on the host"
-    return f"lost {took} {cause}"
+    preempted = _preempted(row)
+    return f"lost {took} " + (f"to being {preempted}" if preempted else "outside queue and steps")
+
+
+def _preempted(row: Mapping[str, object]) -> str:
+    """How often a request was preempted and what that cost; nothing if it was not."""
+    preemptions, again = _number(row, "preemptions"), _number(row, "recomputed")
+    lost = f", {words.tokens(again)} computed again" if again else ""
+    return f"preempted {words.times(preemptions)}{lost}" if preemptions else ""
 
 
 _SENTENCES = {
@@ -166,17 +189,16 @@ _SENTENCES = {
 }
 
 
-def _later(row: Mapping[str, object], context: Context) -> list[str]:
-    """What else was unusual: preemptions, pauses, a slow pace, a long answer."""
-    found = []
-    preemptions = _number(row, "preemptions")
-    if preemptions:
-        again = _number(row, "recomputed")
-        lost = f", {words.tokens(again)} computed again" if again else ""
-        found.append(f"preempted {words.times(preemptions)}{lost}")
-    paused = _number(row, "paused")
-    if paused:
-        found.append(f"paused {_time(paused)} for tool calls")
+def _stops(row: Mapping[str, object]) -> list[str]:
+    """What held a request up after its admission."""
+    preempted, paused = _preempted(row), _number(row, "paused")
+    pause = f"paused {_time(paused)} for tool calls" if paused else ""
+    return [stop for stop in (preempted, pause) if stop]
+
+
+def _later(row: Mapping[str, object], context: Context, told: str) -> list[str]:
+    """What else was unusual and is not in `told`: stops, a slow pace, a long answer."""
+    found = [stop for stop in _stops(row) if stop not in told]
     pace = tpot(row)
     if pace and context.tpot and pace >= UNUSUAL * context.tpot:
         ratio = words.digits(pace / context.tpot, 2)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from kvsim.errors import InputError
 from kvsim.report.folder import HITS, RunFolder
-from kvsim.report.reasons import Context, reason
+from kvsim.report.reasons import UNUSUAL, Context, reason
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,9 +21,10 @@ def by_ttft(run: RunFolder, many: int) -> list[Row]:
 
 
 def by_tpot(run: RunFolder, many: int) -> list[Row]:
-    """The `many` finished answers of the measured time with the longest time per token."""
+    """At most `many` answers with the longest time per token, of those much above the median."""
     rows = run.measured
-    return _largest(rows, _pace(rows), many)
+    pace = _pace(rows)
+    return _largest(rows, pace.where(pace >= UNUSUAL * pace.median()), many)
 
 
 def explain(run: RunFolder, request: int) -> str:
@@ -51,7 +52,16 @@ def usual(run: RunFolder) -> Context:
 
 def around(run: RunFolder, row: Row, medians: Context) -> Context:
     """`medians` with what went on around the request of `row`."""
-    return replace(medians, ahead=_ahead(run.requests, row), steps=_steps(run.spans, row))
+    context = replace(medians, ahead=_ahead(run.requests, row), steps=_steps(run.spans, row))
+    spans = run.spans[run.spans["replica"] == row["replica_decode"]]
+    spans = spans[(spans["start"] >= row["first_token"]) & (spans["end"] <= row["finish"])]
+    spans = spans[spans["decodes"] > 0]
+    length = spans["end"] - spans["start"]
+    if not length.sum():
+        return context
+    answers = float((spans["decodes"] * length).sum() / length.sum())
+    mixed = float(length[spans["chunk_tokens"] > 0].sum() / length.sum())
+    return replace(context, answers=answers, mixed=mixed)
 
 
 def _largest(rows: "pd.DataFrame", values: "pd.Series[float]", many: int) -> list[Row]:

@@ -1,13 +1,12 @@
 """What went on over time: work done, requests running and waiting, memory, hits, busy replicas."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kvsim.report import words
 from kvsim.report.chart import (
     BLUE,
     GREEN,
-    GREY,
     ORANGE,
     PURPLE,
     SKY,
@@ -32,10 +31,14 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float64]
 
-BINS = 100
-"""Rates are drawn over about this many intervals: with more, single events look like peaks."""
+BINS = (20, 100)
+"""Rates are drawn over at least and at most about this many intervals."""
+EVENTS = 10.0
+"""Requests per interval in between: with fewer, single ones look like peaks."""
 REPLICAS = 32
 """At most this many replicas get a bar of their own: the busiest and the least busy."""
+ALIKE = 0.1
+"""Replicas whose busy shares differ by less are called alike."""
 COLOURS = {"hbm": BLUE, "dram": ORANGE, "ssd": GREEN, "remote": PURPLE}
 GIB = 2.0**30
 
@@ -50,14 +53,17 @@ def throughput(run: RunFolder) -> Chart:
     seconds = float(frame["width"].sum()) / SECOND
     prefill, decode = (words.amount(total[f"{name}_tokens"] / seconds) for name in _WORK)
     finding = f"On average {prefill} prompt tokens/s were prefilled and {decode} tokens/s written"
-    drawn = _over_time(frame, "Tokens/s")
-    for name, colour in _WORK.items():
+    drawn = _over_time(frame, "Prefill, tokens/s", height=360, margin_t=16)
+    drawn.update_layout(yaxis2=drawn.layout.yaxis, xaxis_anchor="y2", showlegend=False)
+    drawn.update_layout(yaxis_domain=[0.56, 1], yaxis2={"domain": [0, 0.44], "anchor": "x"})
+    drawn.update_layout(yaxis2_title_text="Decode, tokens/s")
+    for name, (colour, axis) in _WORK.items():
         rate = frame[f"{name}_tokens"] / frame["width"] * SECOND
-        _line(drawn, frame, rate, name, colour, " tokens/s")
+        _line(drawn, frame, rate, name, colour, " tokens/s", yaxis=axis)
     return Chart("throughput", finding, caption, drawn)
 
 
-_WORK = {"prefill": BLUE, "decode": GREEN}
+_WORK = {"prefill": (BLUE, "y"), "decode": (GREEN, "y2")}
 
 
 def rates(run: RunFolder) -> Chart:
@@ -123,7 +129,6 @@ def hits(run: RunFolder) -> Chart:
     for tier in tiers:
         share = 100 * (frame[f"hit_{tier}"] / prompts).fillna(0)
         _area(drawn, frame, share, TIERS[tier], COLOURS[tier], " %")
-    drawn.update_yaxes(range=[0, 103])
     return Chart("hits", _hit_finding(run, tiers), caption, drawn)
 
 
@@ -144,6 +149,7 @@ def busy(run: RunFolder) -> Chart:
     drawn.update_layout(barmode="stack", hovermode="closest", legend_traceorder="normal")
     drawn.update_xaxes(range=[0, 100])
     drawn.update_yaxes(autorange="reversed", showgrid=False, automargin=True, type="category")
+    drawn.update_yaxes(ticklabelstandoff=6)
     for kind, colour in _KINDS.items():
         drawn.add_bar(
             name=kind,
@@ -156,24 +162,25 @@ def busy(run: RunFolder) -> Chart:
     return Chart("busy", _busy_finding(times), caption, drawn)
 
 
-_KINDS = {"prefill": BLUE, "both": SKY, "decode": GREEN, "idle": GREY}
+_KINDS = {"prefill": BLUE, "both": SKY, "decode": GREEN, "idle": "rgba(140, 140, 140, 0.25)"}
 
 
 def _binned(frame: "pd.DataFrame") -> "pd.DataFrame":
-    """The timeline with neighbours added up until about BINS intervals are left."""
+    """The timeline with neighbours added up, so that an interval has some requests."""
     import numpy as np
 
-    every = max(1, round(len(frame) / BINS))
+    bins = min(max(BINS[0], frame["arrived"].sum() / EVENTS), BINS[1])
+    every = max(1, round(len(frame) / bins))
     if every == 1:
         return frame
-    summed = frame.groupby(np.arange(len(frame)) // every).sum()
-    return summed.assign(at=frame["at"].groupby(np.arange(len(frame)) // every).last())
+    group = np.arange(len(frame)) // every
+    return frame.groupby(group).sum().assign(at=frame["at"].groupby(group).last())
 
 
-def _over_time(frame: "pd.DataFrame", y: str) -> "Figure":
+def _over_time(frame: "pd.DataFrame", y: str, **layout: Any) -> "Figure":
     """An empty figure over the time of the run."""
     scale, unit = time_unit(_end(frame))
-    drawn = figure(f"Time since the start, {unit}", y)
+    drawn = figure(f"Time since the start, {unit}", y, **layout)
     drawn.update_xaxes(range=[0, _end(frame) / scale])
     return drawn
 
@@ -196,11 +203,12 @@ def _line(
     colour: str,
     unit: str,
     dash: str = "solid",
+    yaxis: str = "y",
 ) -> None:
     """A line over time; markers where there are too few points for one."""
     mode = "lines" if len(frame) > 1 else "markers"
     drawn.add_scatter(
-        x=_middles(frame), y=short(values), name=name, mode=mode,
+        x=_middles(frame), y=short(values), name=name, mode=mode, yaxis=yaxis,
         line={"color": colour, "width": 2, "dash": dash},
         hovertemplate=f"%{{y:.3~s}}{unit}",
     )  # fmt: skip
@@ -272,18 +280,14 @@ def _step_times(spans: "pd.DataFrame") -> "pd.DataFrame":
 
 
 def _busy_finding(times: "pd.DataFrame") -> str:
-    mean = times.mean()
-    parts = [f"{share_of(mean[kind], 1)} {_DOING[kind]}" for kind in _KINDS if mean[kind] > 0]
+    used, mean = 1 - times["idle"], times.mean()
+    most = _DOING[max(_DOING, key=lambda kind: mean[kind])]
+    rate = share_of(used.mean(), 1)
     if len(times) == 1:
-        return f"The replica spent {listed(parts)}"
-    spread = times["idle"].max() - times["idle"].min()
-    even = "evenly" if spread < 0.1 else f"the busiest {share_of(1 - times['idle'].min(), 1)} busy"
-    return f"The replicas spent {listed(parts)}, {even}"
+        return f"The replica was busy {rate} of the time, most of it with {most}"
+    low, high = share_of(used.min(), 1), share_of(used.max(), 1)
+    alike = "all alike" if used.max() - used.min() < ALIKE else f"between {low} and {high}"
+    return f"Replicas were busy {rate} of the time, {alike}, most of it with {most}"
 
 
-_DOING = {
-    "prefill": "of the time on prompts",
-    "both": "on prompts and answers at once",
-    "decode": "on answers alone",
-    "idle": "idle",
-}
+_DOING = {"prefill": "prompts", "both": "prompts and answers at once", "decode": "answers alone"}
