@@ -81,8 +81,23 @@ def build(scenario: Scenario, step_by_step: bool = False) -> Machine:
 def step_tokens(scenario: Scenario, kind: Model) -> int:
     """The most tokens that one step may compute."""
     scheduler = answer("scheduler", scenario.policies.scheduler)
-    longest = min(scenario.cluster.memory.max_model_len or kind.context, kind.context)
+    for limit in ("tokens", "sequences"):
+        if getattr(scheduler, limit, 1) < 1:
+            found = getattr(scheduler, limit)
+            raise InputError(f"policies.scheduler: {limit} is {found}; a step needs 1 at least.")
+    longest = longest_context(scenario, kind)
     return min(getattr(scheduler, "tokens", longest), longest)
+
+
+def longest_context(scenario: Scenario, kind: Model) -> int:
+    """The most tokens of a prompt and its answer: as asked for, or what the model was made for."""
+    asked = scenario.cluster.memory.max_model_len or kind.context
+    if asked > kind.context:
+        raise InputError(
+            f"cluster.memory.max_model_len: found {asked}; {kind.name} was made for at most "
+            f"{kind.context} tokens."
+        )
+    return asked
 
 
 def replica(
@@ -90,11 +105,7 @@ def replica(
 ) -> Replica:
     """A replica of `pool`: its GPU, its step times, its memory."""
     device, parallel = gpu(pool.gpu or scenario.cluster.node.gpu), pool.parallel
-    if parallel.tensor > scenario.cluster.node.gpus:
-        raise InputError(
-            f"tensor parallel {parallel.tensor} needs as many GPUs in one node; "
-            f"cluster.node.gpus is {scenario.cluster.node.gpus}."
-        )
+    _can_be_split(scenario, pool, kind)
     spec = scenario.policies.timing
     if spec is None:
         spec = "fitted" if device.name in calibrations() else "roofline"
@@ -109,6 +120,27 @@ def replica(
         engine=profile,
     )
     return Replica(pool, device, step_time, capacity(scenario, pool, kind, device, profile, tokens))
+
+
+def _can_be_split(scenario: Scenario, pool: Pool, kind: Model) -> None:
+    """Raise InputError unless heads go into GPUs of one node, and layers into stages."""
+    tensor, pipeline, node = pool.parallel.tensor, pool.parallel.pipeline, scenario.cluster.node
+    where = f"cluster.pools.{scenario.cluster.pools.index(pool)}.parallel"
+    if tensor > node.gpus:
+        raise InputError(
+            f"{where}.tensor: {tensor} GPUs have to be in one node; cluster.node.gpus is "
+            f"{node.gpus}."
+        )
+    for heads in sorted({layer.query_heads for layer in kind.layers if layer.query_heads}):
+        if heads % tensor:
+            raise InputError(
+                f"{where}.tensor: {kind.name} has {heads} attention heads, which {tensor} GPUs "
+                "cannot share evenly."
+            )
+    if pipeline > len(kind.layers):
+        raise InputError(
+            f"{where}.pipeline: {kind.name} has {len(kind.layers)} layers, fewer than {pipeline}."
+        )
 
 
 def _engine(
@@ -148,7 +180,7 @@ def _engine(
         sights,
         cluster.follow,
         cluster.resume,
-        memory.max_model_len or kind.context,
+        longest_context(scenario, kind),
         step_by_step,
         hierarchy,
     )

@@ -23,7 +23,9 @@ def answer(question: str, spec: Any) -> Any:
 
 def answer_of_tier(question: str, spec: Any, tier: str, default: str) -> Any:
     """A tier's own answer: one serves all, or some are named and the others take `default`."""
-    if isinstance(spec, Mapping) and set(spec) & set(TIERS):
+    if isinstance(spec, Mapping) and any(
+        name in TIERS or isinstance(inner, str) for name, inner in spec.items()
+    ):
         for name in spec:
             if name not in TIERS:
                 hint = perhaps(str(name), TIERS)

@@ -15,19 +15,29 @@ MEASURED = ("throughput", "ttft_s", "tpot_s", "itl_s", "e2e_s", "queue_s", "slo"
 """Parts of a summary whose numbers vary with the seed and matter."""
 
 
-def replicate(scenario: Scenario, replications: int, **options: Any) -> Result:
+def replicate(
+    scenario: Scenario, replications: int, max_wall: float | None = None, **options: Any
+) -> Result:
     """The run of the scenario's own seed, with `confidence` from `replications` seeds in all.
 
-    Stops early, and says so, when a run was cut short.
+    Stops early, and says so, when a run was cut short; `max_wall` seconds are for all together.
     """
-    first = run(scenario, **options)
+    first = run(scenario, max_wall=max_wall, **options)
     summaries = [first.summary]
     for offset in range(1, replications):
         if first.summary["partial"]:
             break
-        again = run(scenario.model_copy(update={"seed": scenario.seed + offset}), **options).summary
-        first.summary["partial"] = again["partial"]
-        if not again["partial"]:
+        left = max_wall
+        if left is not None:
+            left = max(0.0, left - sum(one["simulator"]["wall_s"] for one in summaries))
+        other = scenario.model_copy(update={"seed": scenario.seed + offset})
+        again = run(other, max_wall=left, **options).summary
+        if again["partial"]:
+            why = again["partial"]
+            if left is not None and why != "interrupted":
+                why = f"stopped after {max_wall:g} s"
+            first.summary["partial"] = f"{why}, {len(summaries)} of {replications} seeds done"
+        else:
             summaries.append(again)
     if len(summaries) > 1:
         first.summary["confidence"] = confidence(summaries)

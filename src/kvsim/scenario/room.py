@@ -5,7 +5,7 @@ from math import inf
 
 from kvsim.hardware import GPU, drive, host, nic
 from kvsim.scenario.choices import answer_of_tier
-from kvsim.scenario.schema import WIDTHS, Bits, Scenario, TierSpec
+from kvsim.scenario.schema import WIDTHS, Bits, Scenario, Tiers, TierSpec
 from kvsim.sim.clock import Clock
 from kvsim.sim.fabric import Fabric, Link
 from kvsim.sim.tier import Reach, Tier
@@ -52,6 +52,8 @@ class Room:
     def reaches(self, spot: Spot, gpu: GPU) -> tuple[Reach, ...]:
         """The tiers that a replica at `spot` can reach, fastest first."""
         specs, node = self.scenario.cluster.tiers, spot.node
+        if specs == Tiers():
+            return ()
         up, down = self._pcie(spot, gpu, "h2d"), self._pcie(spot, gpu, "d2h")
         found = []
         if specs.dram is not None:
