@@ -32,6 +32,10 @@ class EngineProfile:
     """The same for each sequence of the step."""
     request_ns: int
     """Tokenisation and HTTP before a request reaches the queue."""
+    sampler_ns: int
+    """Smallest time to turn logits into tokens."""
+    sampler_passes: float
+    """How often the sampler reads or writes all logits of its rows."""
     graph_sizes: tuple[int, ...]
     """Batch sizes with a captured graph: decode batches are padded to them."""
 
@@ -77,5 +81,7 @@ def _profile(name: str, fields: dict[str, Any]) -> EngineProfile:
         duration(fields["step"]),
         duration(fields["sequence"]),
         duration(fields["request"]),
+        duration(fields["sampler"]),
+        float(fields["sampler_passes"]),
         tuple(fields["graph_sizes"]),
     )

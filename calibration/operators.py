@@ -10,8 +10,11 @@ from kvsim.models import Attention
 KERNEL_FLOOR = 2.6e3
 """ns of the smallest kernel: median of layernorm, rotary and activation at 1 to 16 tokens in
 LLMServingSim's profile of vLLM 0.19 (RTX PRO 6000, Llama-3.1-8B). Taken for every GPU."""
+ATTENTION_FLOOR = 11.5e3
+"""ns of the smallest attention kernel: decoding one short text takes 11.6 us on an H100 (the
+shipped table, vLLM 0.24) and 8.4 to 9.3 on RTX cards (LLMServingSim, vLLM 0.19)."""
 KERNELS_PER_LAYER = 5
-"""Small kernels besides GEMMs and attention: two norms with residual, rotary, activation, KV write."""
+"""Small kernels besides GEMMs and attention: two norms, rotary, activation, KV write."""
 STREAM_EFFICIENCY = 0.8
 """Share of HBM bandwidth that elementwise kernels reach (assumed: STREAM-like copies on HBM3)."""
 
@@ -32,10 +35,14 @@ class Timed(NamedTuple):
 
 
 class Prefill(NamedTuple):
-    """Times of prompt attention up to a length, in ns: alone on the GPU, and as a share of it."""
+    """Times of prompt attention up to a length, in ns."""
 
+    floor: float
+    """Launch and latency, once a kernel however many prompts it takes."""
     alone: float
+    """One prompt, the floor included."""
     share: float
+    """What one prompt adds where many fill the GPU."""
     extrapolated: bool
 
 
@@ -53,9 +60,9 @@ class Operators(ABC):
 
     @abstractmethod
     def decode(self, attention: Attention, batch: int) -> tuple[Row, int]:
-        """One layer's attention of `batch` single tokens, by tokens read per sequence.
+        """One layer's attention of `batch` single tokens, by tokens read in all.
 
-        Also the number of tokens per sequence from which on it is extrapolated.
+        Also the number of tokens in all beyond which it is extrapolated.
         """
 
     @abstractmethod
@@ -69,8 +76,3 @@ class Operators(ABC):
     def stream(self, size: int) -> float:
         """Move `size` bytes through HBM."""
         return size / (self.gpu.bandwidth * STREAM_EFFICIENCY) * 1e9
-
-    @property
-    def floor(self) -> float:
-        """The part of an attention kernel's time that is launch and latency, counted once a layer."""
-        return 2 * KERNEL_FLOOR

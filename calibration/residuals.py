@@ -10,10 +10,10 @@ from dataclasses import replace
 from statistics import mean, median
 from typing import NamedTuple
 
-from kvsim.calibration.measured import _by_batch, interpolated
+from kvsim.calibration.measured import SPREAD, by_batch, interpolated
 from kvsim.calibration.operators import Gemms
 from kvsim.calibration.roofline import Roofline
-from kvsim.calibration.table import Gemm, Row, Table, calibrations, line, load, quadratic
+from kvsim.calibration.table import Gemm, Row, Table, calibrations, line, load, strain
 
 HELD_WIDTHS = (768, 2560, 5120, 10240)
 SMALL_ROWS = 64
@@ -48,7 +48,7 @@ def held_back(table: Table) -> list[Residual]:
     for part in (_gemm, _decode, _prefill, _all_reduce):
         for regime, predicted, measured in part(table):
             errors.setdefault(regime, []).append(abs(predicted / measured - 1))
-    return [_summed(regime, found) for regime, found in sorted(errors.items())]
+    return [_summed(regime, found) for regime, found in errors.items()]
 
 
 def _summed(regime: str, errors: list[float]) -> Residual:
@@ -80,7 +80,9 @@ def _gemm(table: Table) -> Found:
             m=tuple(gemm.m[i] for i in rows),
             n=n,
             k=k,
-            ns={s: tuple(t[i] for i in rows) for s, t in gemm.ns.items() if s[0] in n and s[1] in k},
+            ns={
+                s: tuple(t[i] for i in rows) for s, t in gemm.ns.items() if s[0] in n and s[1] in k
+            },
         )
         yield from _shapes(gemm, kept, roofline, bits)
 
@@ -100,7 +102,9 @@ def _shapes(gemm: Gemm, kept: Gemm, roofline: Roofline, bits: int) -> Found:
 
 
 def _decode(table: Table) -> Found:
-    for rows in table.decode.values():
+    for head, rows in table.decode.items():
+        if head.window:  # bounded by the window, not by what is read; see `saturated`
+            continue
         batches = list(rows)
         kept = {b: _half(rows[b]) for i, b in enumerate(batches) if i % 2 == 0}
         if len(kept) < 2:
@@ -108,25 +112,28 @@ def _decode(table: Table) -> Found:
         for batch in batches:
             if batch > max(kept):
                 continue
-            predicted, _ = _by_batch(kept, batch)
+            predicted, known = by_batch(kept, batch, SPREAD / head.kv_heads)
             for context, ns in zip(*rows[batch], strict=True):
                 if batch in kept and context in kept[batch].contexts:
                     continue
-                if context > predicted.contexts[-1]:
+                if context * batch > known:
                     continue
-                regime = [name for start, name in DECODE_REGIMES if context > start or not start][-1]
-                yield f"decode attention, context {regime}", line(predicted, context), ns
+                regime = [name for start, name in DECODE_REGIMES if context > start or not start][
+                    -1
+                ]
+                yield f"decode attention, context {regime}", line(predicted, context * batch), ns
 
 
 def _prefill(table: Table) -> Found:
     for head, (alone, _) in table.prefill.items():
         if head.window:
             continue
-        kept = _half(alone)
+        half = _half(alone)
+        kept = Row(tuple(strain(int(tokens), None) for tokens in half.contexts), half.ns)
         for tokens, ns in zip(*alone, strict=True):
-            if tokens not in kept.contexts:
+            if tokens not in half.contexts:
                 regime = "up to 2k tokens" if tokens <= PREFILL_SPLIT else "over 2k tokens"
-                yield f"prefill attention, {regime}", quadratic(kept, tokens), ns
+                yield f"prefill attention, {regime}", line(kept, strain(int(tokens), None)), ns
 
 
 def _all_reduce(table: Table) -> Found:

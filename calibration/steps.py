@@ -1,15 +1,15 @@
 """A step's duration, put together from its operators, in integers that a span can multiply.
 
-    step = host + GEMMs and elementwise(tokens) + all-reduces(tokens) + LM head(sampled)
+    step = host + GEMMs and elementwise(tokens) + all-reduces(tokens) + LM head, sampler(sampled)
          + attention(decodes, contexts) + attention(chunks)
 
 and never less than the FLOP and the byte bound. Decode attention is piecewise affine in the tokens
-read, so a run of equal steps is an arithmetic series up to the next knot of the tables. Sequences of a
-batch count as equally long: uneven ones run somewhat slower than this says.
+read, so a run of equal steps is an arithmetic series up to the next knot of the tables. Sequences
+of a batch count as equally long: uneven ones run somewhat slower than this says.
 
-Pipeline parallel: a step is one round in which p sub-batches follow each other through p stages. Each
-stage then takes a p-th of the layers p times, so the round lasts as long as one sub-batch takes
-through all layers, plus the hops between stages.
+Pipeline parallel: a step is one round in which p sub-batches follow each other through p stages.
+Each stage then takes a p-th of the layers p times, so the round lasts as long as one sub-batch
+takes through all layers, plus the hops between stages.
 """
 
 from bisect import bisect_left
@@ -17,21 +17,16 @@ from functools import cache
 from typing import NamedTuple
 
 from kvsim.calibration.engine import EngineProfile
+from kvsim.calibration.ledger import HEAD_BITS, ONE, Ledger, experts, seeing
 from kvsim.calibration.operators import KERNEL_FLOOR, KERNELS_PER_LAYER, Gemms, Operators
-from kvsim.models import Attention, Matmul, Model
-from kvsim.sim.timing import FRACTION, Chunk, Pace, StepTime, Work
+from kvsim.models import Model
+from kvsim.sim.timing import Chunk, Pace, StepTime, Work
 
-ONE = 1 << FRACTION
+__all__ = ["OperatorTimes", "seeing"]
+
 FOREVER = 1 << 60
-HEAD_BITS = 16
-"""Quantised checkpoints leave embeddings and the LM head alone."""
-SEEING = ("full", "window", "chunk", "latent", "cross")
-"""Kinds of layers whose cost grows with the context; a shared layer is counted with its own kind."""
-
-
-def seeing(model: Model, tensor: int) -> tuple[Attention, ...]:
-    """The attention classes a step's contexts are counted for, in order."""
-    return tuple(a for a in model.attention(tensor) if a.kind in SEEING)
+LOGIT_BYTES = 4
+"""Logits are sampled from in fp32."""
 
 
 class Curve(NamedTuple):
@@ -46,13 +41,9 @@ class Curve(NamedTuple):
 
 
 class Fixed(NamedTuple):
-    """What depends on the number of tokens only, in 2**-20 ns."""
+    """What takes its time whatever the contexts are, in 2**-20 ns."""
 
     time: int
-    flops: int
-    bytes: int
-    flop_bound: int
-    byte_bound: int
     extrapolated: bool
 
 
@@ -72,66 +63,61 @@ class OperatorTimes(StepTime):
         self.tensor = tensor
         self.pipeline = pipeline
         self.engine = engine
-        self.classes = seeing(model, tensor)
-        gpu = operators.gpu
-        compute_bits = min(16, operators.weight_bits)
-        self.peak_flops = gpu.peak(compute_bits) * tensor * pipeline
-        """FLOP/s of the replica, all its GPUs together."""
-        self.bandwidth = gpu.bandwidth * tensor * pipeline
-        """HBM bytes/s of the replica."""
-        self._per_flop = ONE * 1e9 / gpu.peak(compute_bits)
-        self._per_byte = ONE * 1e9 / gpu.bandwidth
-        self._flops = [a.pair_flops(prefill=False) for a in self.classes]
-        self._bytes = [a.read_bytes(operators.kv_bits) for a in self.classes]
-        self._flop_bounds = [-int(-f * self._per_flop // pipeline) for f in self._flops]
-        self._byte_bounds = [-int(-b * self._per_byte // pipeline) for b in self._bytes]
+        self.ledger = ledger = Ledger(
+            model, operators.gpu, tensor, pipeline, operators.weight_bits, operators.kv_bits
+        )
+        self.classes = ledger.classes
+        self.peak_flops = ledger.peak_flops
+        self.bandwidth = ledger.bandwidth
         self._matmuls = [m for m in model.matmuls(tensor) if m.rows != "sampled"]
         self._heads = [m for m in model.matmuls(tensor) if m.rows == "sampled"]
-        self._token_flops = model.token_flops(tensor)
-        self._head_flops = model.head_flops(tensor)
         self._small_bytes = model.elementwise_bytes(tensor)
-        state = 2 * model.layout.state_bytes(16) // tensor
+        state = 2 * model.layout.state_bytes() // tensor
         self._state = round(operators.stream(state) * ONE)
         """Reading and writing the linear layers' state of one sequence, in 2**-20 ns."""
+        self._kv_read = [
+            operators.stream(a.read_bytes(operators.kv_bits)) * ONE / pipeline for a in self.classes
+        ]
+        """Reading one stored token, by class, in 2**-20 ns."""
         self.fixed = cache(self.fixed)  # type: ignore[method-assign]
         self.head = cache(self.head)  # type: ignore[method-assign]
         self.curve = cache(self.curve)  # type: ignore[method-assign]
 
     def pace(self, work: Work) -> Pace:
         """Duration of the next step and how it grows."""
-        chunks, decodes = work.chunks, work.decodes
-        fixed = self.fixed(self._rows(work))
-        head = self.head(-(-work.sampled // self.pipeline))
+        decodes, contexts, growing, chunks, sampled = work
+        ledger = self.ledger
+        rows, sampled = self._rows(work), -(-sampled // self.pipeline)
+        fixed, head = self.fixed(rows), self.head(sampled)
         first = fixed.time + head.time + self._per_sequence(work)
-        flop_bound = fixed.flop_bound + head.flop_bound
-        byte_bound = fixed.byte_bound + head.byte_bound
+        products, rest = ledger.products(rows, sampled), ledger.rest(work)
+        flop_bound = products.flop_time + rest.flop_time
+        byte_bound = products.byte_time + rest.byte_time
         extrapolated = fixed.extrapolated or head.extrapolated
         growth, more_flops, more_bytes, steps = 0, 0, 0, FOREVER
-        for index in range(len(self.classes)):
+        for index, flop_time in enumerate(ledger.flop_times):
             if decodes:
-                total, growing = work.contexts[index], work.growing[index]
-                curve = self.curve(index, decodes)
-                knots = curve.knots
+                total, grows = contexts[index], growing[index]
+                knots, values, slopes, known = self.curve(index, decodes)
                 piece = min(max(bisect_left(knots, total) - 1, 0), len(knots) - 2)
-                first += curve.first[piece] + curve.slope[piece] * total
-                growth += curve.slope[piece] * growing
-                flop_bound += self._flop_bounds[index] * total
-                byte_bound += self._byte_bounds[index] * total
-                if growing:
-                    more_flops += self._flop_bounds[index] * growing
-                    more_bytes += self._byte_bounds[index] * growing
+                slope, byte_time = slopes[piece], ledger.byte_times[index]
+                first += values[piece] + slope * total
+                flop_bound += flop_time * total
+                byte_bound += byte_time * total
+                if grows:
+                    growth += slope * grows
+                    more_flops += flop_time * grows
+                    more_bytes += byte_time * grows
                     if piece < len(knots) - 2:
-                        steps = min(steps, (knots[piece + 1] - total) // growing + 1)
-                    if total <= curve.known:
-                        steps = min(steps, (curve.known - total) // growing + 1)
-                extrapolated |= total > curve.known
+                        steps = min(steps, (knots[piece + 1] - total) // grows + 1)
+                    if total <= known:
+                        steps = min(steps, (known - total) // grows + 1)
+                extrapolated |= total > known
             if chunks:
                 time, outside = self._prompts(index, chunks, decodes)
                 first += time
                 extrapolated |= outside
         if chunks:
-            pairs = self._pairs(chunks)
-            flop_bound += int(pairs * self._per_flop / self.pipeline)
             steps = 1
         best = Pace(first, growth, steps, extrapolated)
         for bound, more in ((flop_bound, more_flops), (byte_bound, more_bytes)):
@@ -140,25 +126,15 @@ class OperatorTimes(StepTime):
 
     def flops(self, work: Work) -> tuple[int, int]:
         """FLOPs of the next step on all GPUs, and by how many each further step has more."""
-        fixed, head = self.fixed(self._rows(work)), self.head(-(-work.sampled // self.pipeline))
-        done = (fixed.flops + head.flops) * self.pipeline
-        done += sum(f * c for f, c in zip(self._flops, work.contexts, strict=True))
-        done += int(self._pairs(work.chunks))
-        more = sum(f * g for f, g in zip(self._flops, work.growing, strict=True))
-        return done * self.tensor, more * self.tensor
+        return self.ledger.flops(work, self._rows(work), -(-work.sampled // self.pipeline))
 
     def bytes_moved(self, work: Work) -> tuple[int, int]:
-        """HBM bytes of weights and KV read in the next step, and each further step's more."""
-        fixed, head = self.fixed(self._rows(work)), self.head(-(-work.sampled // self.pipeline))
-        moved = (fixed.bytes + head.bytes) * self.pipeline
-        moved += sum(b * c for b, c in zip(self._bytes, work.contexts, strict=True))
-        more = sum(b * g for b, g in zip(self._bytes, work.growing, strict=True))
-        return moved * self.tensor, more * self.tensor
+        """HBM bytes of weights, KV and states, and by how many each further step has more."""
+        return self.ledger.bytes_moved(work, self._rows(work), -(-work.sampled // self.pipeline))
 
     def parts(self, work: Work) -> dict[str, float]:
         """The next step's time in ns by what takes it, for people; bounds apart, they add up."""
-        rows = self._rows(work)
-        gemms, small, reduces, _ = self._layers(rows)
+        gemms, small, reduces, _ = self._layers(self._rows(work))
         head = self.head(-(-work.sampled // self.pipeline)).time / ONE
         whole = self.pace(work).first / ONE
         host = self._per_sequence(work) / ONE
@@ -175,39 +151,35 @@ class OperatorTimes(StepTime):
     def fixed(self, rows: int) -> Fixed:
         """Everything but attention and the LM head, for `rows` tokens of one sub-batch."""
         gemms, small, reduces, extrapolated = self._layers(rows)
-        flops = self._token_flops * rows
-        moved = sum(_read(m, rows, self.operators.weight_bits) for m in self._matmuls)
-        return self._book(gemms + small + reduces, flops, int(moved), extrapolated)
+        return Fixed(round((gemms + small + reduces) * ONE), extrapolated)
 
     def head(self, rows: int) -> Fixed:
-        """The LM head for `rows` sampled tokens of one sub-batch."""
+        """The LM head and the sampler, for `rows` sampled tokens of one sub-batch."""
         if not rows:
-            return Fixed(0, 0, 0, 0, 0, False)
-        heads = self._heads
-        timed = [(m, self.operators.gemm(Gemms(m.n, m.k), rows, HEAD_BITS)) for m in heads]
-        ns = sum(m.count * t.ns for m, t in timed)
-        flops = self._head_flops * rows
-        moved = sum(_read(m, rows, HEAD_BITS) for m in heads)
-        return self._book(ns, flops, int(moved), any(t.extrapolated for _, t in timed))
+            return Fixed(0, False)
+        timed = [(m, self.operators.gemm(Gemms(m.n, m.k), rows, HEAD_BITS)) for m in self._heads]
+        ns = sum(m.times * t.ns for m, t in timed) + self.engine.sampler_ns
+        logits = self.engine.sampler_passes * rows * self.model.vocabulary * LOGIT_BYTES
+        ns += logits / self.operators.gpu.bandwidth * 1e9
+        return Fixed(round(ns * ONE), any(t.extrapolated for _, t in timed))
 
     def curve(self, index: int, decodes: int) -> Curve:
         """Decode attention of one class for `decodes` sequences over all sub-batches."""
-        attention, pipeline = self.classes[index], self.pipeline
-        batch = -(-decodes // pipeline)
+        attention = self.classes[index]
+        batch = -(-decodes // self.pipeline)
         row, known = self.operators.decode(attention, batch)
-        scale = batch * pipeline
-        knots = tuple(context * scale for context in row.contexts)
-        values = [round(ns * attention.layers * ONE) for ns in row.ns]
+        points = {round(total * decodes / batch): ns for total, ns in zip(*row, strict=True)}
+        points.setdefault(0, row.ns[0])
+        knots = tuple(sorted(points))
+        values = [round(points[knot] * attention.layers * ONE) for knot in knots]
         slopes = tuple(
             max(0, (after - value) // (end - start))
-            for start, end, value, after in zip(
-                knots, knots[1:], values, values[1:], strict=False
-            )
+            for start, end, value, after in zip(knots, knots[1:], values, values[1:], strict=False)
         )
         first = tuple(
             value - slope * knot for value, slope, knot in zip(values, slopes, knots, strict=False)
         )
-        return Curve(knots, first, slopes, known * scale)
+        return Curve(knots, first, slopes, known * decodes // batch)
 
     def _rows(self, work: Work) -> int:
         """Tokens of one sub-batch, padded to a captured CUDA graph where there are only decodes."""
@@ -233,11 +205,9 @@ class OperatorTimes(StepTime):
         model, operators = self.model, self.operators
         gemms, extrapolated = 0.0, False
         for matmul in self._matmuls:
-            groups, taken = _experts(matmul, rows)
-            timed = operators.gemm(
-                Gemms(matmul.n, matmul.k, groups), taken, operators.weight_bits
-            )
-            gemms += matmul.count * timed.ns
+            groups, taken = experts(matmul, rows)
+            timed = operators.gemm(Gemms(matmul.n, matmul.k, groups), taken, operators.weight_bits)
+            gemms += matmul.times * timed.ns
             extrapolated |= timed.extrapolated
         kernels = len(model.layers) * KERNELS_PER_LAYER * KERNEL_FLOOR
         small = kernels + operators.stream(self._small_bytes * rows)
@@ -249,39 +219,27 @@ class OperatorTimes(StepTime):
         return gemms, small, reduces, extrapolated
 
     def _prompts(self, index: int, chunks: tuple[Chunk, ...], decodes: int) -> tuple[int, bool]:
-        """Attention of the step's chunks: the longest by itself, or all of them sharing the GPU."""
+        """Attention of the step's chunks: the longest by itself, or all of them sharing the GPU.
+
+        Prompts and decodes run in one kernel, so its launch is counted once. A chunk after a long
+        history reads all of it, however few its own tokens are.
+        """
         attention, operators = self.classes[index], self.operators
-        longest = shared = 0.0
-        extrapolated = False
+        longest = shared = floor = 0.0
+        seen, extrapolated = 0, False
         for tokens, history in chunks:
-            whole = operators.prefill(attention, history + tokens)
-            alone, share = whole.alone, whole.share
+            floor, alone, share, outside = operators.prefill(attention, history + tokens)
             if history:
-                before = operators.prefill(attention, history)
-                alone += operators.floor - before.alone
-                share -= before.share
+                _, before, half, _ = operators.prefill(attention, history)
+                alone += floor - before
+                share -= half
             longest = max(longest, alone)
             shared += max(share, 0.0)
-            extrapolated |= whole.extrapolated
-        time = max(longest, shared + operators.floor)
-        if decodes:
-            time -= operators.floor
-        return round(max(time, 0.0) * attention.layers * ONE) // self.pipeline, extrapolated
-
-    def _pairs(self, chunks: tuple[Chunk, ...]) -> float:
-        """FLOPs of the chunks' attention on one GPU."""
-        total = 0
-        for attention in self.classes:
-            flops = attention.pair_flops(prefill=True)
-            for tokens, history in chunks:
-                total += flops * _seen(attention, tokens, history)
-        return total
-
-    def _book(self, ns: float, flops: int, moved: int, extrapolated: bool) -> Fixed:
-        flop_bound, byte_bound = flops * self._per_flop, moved * self._per_byte
-        return Fixed(
-            round(ns * ONE), flops, moved, int(flop_bound) + 1, int(byte_bound) + 1, extrapolated
-        )
+            seen += tokens + min(history, attention.window or history)
+            extrapolated |= outside
+        time = max(longest, shared + floor) - (floor if decodes else 0.0)
+        scaled = round(max(time, 0.0) * attention.layers * ONE) // self.pipeline
+        return max(scaled, int(seen * self._kv_read[index])), extrapolated
 
 
 def _larger(pace: Pace, bound: int, more: int) -> Pace:
@@ -294,29 +252,3 @@ def _larger(pace: Pace, bound: int, more: int) -> Pace:
         return pace._replace(steps=min(pace.steps, ahead // -gain + 1))
     steps = pace.steps if gain <= 0 else min(pace.steps, (-ahead - 1) // gain + 1)
     return Pace(bound, more, steps, pace.extrapolated)
-
-
-def _experts(matmul: Matmul, rows: int) -> tuple[int, int]:
-    """Matrices read and rows multiplied, all experts together (uniform routing is assumed)."""
-    if matmul.rows != "experts":
-        return 1, rows
-    share = matmul.active / matmul.experts
-    touched = matmul.experts * (1 - (1 - share) ** rows)
-    return max(1, round(touched)), max(1, round(rows * matmul.active))
-
-
-def _read(matmul: Matmul, rows: int, bits: int) -> float:
-    groups, _ = _experts(matmul, rows)
-    return matmul.count * groups * matmul.n * matmul.k * bits / 8
-
-
-def _seen(attention: Attention, tokens: int, history: int) -> int:
-    """(query, key) pairs of a chunk under a causal mask, its window considered."""
-    window = attention.window
-    whole = tokens * history + tokens * (tokens + 1) // 2
-    if window is None or history + tokens <= window:
-        return whole
-    if history >= window:
-        return tokens * window
-    inside = window - history
-    return inside * history + inside * (inside + 1) // 2 + (tokens - inside) * window

@@ -1,14 +1,15 @@
 """The calibration format: kernel times measured on one GPU, as small integer tables.
 
 A file is gzipped JSON: `gpu`, `origin` (where the numbers were measured, by whom, under what
-licence), `gemm`, `prefill_attention`, `decode_attention`, `all_reduce` and `residuals`. Times are in
-units of 10 ns. What is not measured is not there; who asks for it must fall back and say so.
+licence), `gemm`, `prefill_attention`, `decode_attention`, `all_reduce` and `residuals`. Times
+are in units of 10 ns. What is not measured is not there; who asks for it must fall back and say so.
 """
 
 import gzip
 import hashlib
 import json
 from bisect import bisect_left
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from math import exp, log
@@ -36,9 +37,9 @@ class Head(NamedTuple):
 
 
 class Row(NamedTuple):
-    """Times of one batch size by context length, ascending."""
+    """Times by context length (or rows, bytes: whatever is looked up by), ascending."""
 
-    contexts: tuple[int, ...]
+    contexts: tuple[float, ...]
     ns: tuple[float, ...]
 
 
@@ -126,8 +127,8 @@ def _gemm(part: dict[str, Any]) -> Gemm:
     return Gemm(tuple(part["m"]), n, k, times)
 
 
-def between(grid: tuple[int, ...], value: float) -> tuple[int, float]:
-    """Index i and weight w such that value = grid[i] + w (grid[i+1] - grid[i]); w may leave 0..1."""
+def between(grid: tuple[float, ...], value: float) -> tuple[int, float]:
+    """(i, w) such that value = grid[i] + w (grid[i+1] - grid[i]); w leaves 0..1 outside."""
     low = min(max(bisect_left(grid, value) - 1, 0), len(grid) - 2)
     return low, (value - grid[low]) / (grid[low + 1] - grid[low])
 
@@ -140,20 +141,33 @@ def line(row: Row, at: float) -> float:
     return row.ns[low] + weight * (row.ns[low + 1] - row.ns[low])
 
 
-def quadratic(row: Row, at: float) -> float:
-    """As `line`, but of the time per token: exact for work that grows with the square."""
-    last = row.contexts[-1]
-    if at >= last:
-        return row.ns[-1] * (at / last) ** 2
-    low, weight = between(row.contexts, at)
-    if row.contexts[low] < LINEAR_BELOW:
-        return max(line(row, at), 0.0)
-    first = row.ns[low] / row.contexts[low]
-    return at * (first + weight * (row.ns[low + 1] / row.contexts[low + 1] - first))
+def rising(ns: Iterable[float]) -> tuple[float, ...]:
+    """The closest times that never fall (pool adjacent violators).
+
+    More rows or a longer text cannot take less; measurements say so at times, by their noise.
+    Held-back GEMMs of m <= 64 are missed by 3.6 % with it and by 4.0 % without.
+    """
+    blocks: list[tuple[float, int]] = []
+    for value in ns:
+        total, count = value, 1
+        while blocks and blocks[-1][0] * count >= total * blocks[-1][1]:
+            more, members = blocks.pop()
+            total, count = total + more, count + members
+        blocks.append((total, count))
+    return tuple(total / count for total, count in blocks for _ in range(count))
 
 
-LINEAR_BELOW = 512
-"""Prompt tokens below which prefill attention is launch and latency, not arithmetic."""
+SHORT = 500
+"""Tokens of a prompt up to which its attention is more like its length than like its square.
+
+Of 0 to 2000, this interpolates the H100 grid best: it misses every second point by 4.7 % up to 2k
+tokens (linear in length 7.1 %, in pairs 8.4 %) and by 2.9 % beyond (7.4 %, 2.9 %)."""
+
+
+def strain(tokens: int, window: int | None) -> int:
+    """What prompt attention is linear in between measured lengths: pairs of tokens, and tokens."""
+    seen = min(window or tokens, tokens)
+    return seen * (seen + 1) // 2 + (tokens - seen) * seen + SHORT * tokens
 
 
 def logarithmic(grid: tuple[int, ...], value: int) -> tuple[int, float]:

@@ -1,7 +1,9 @@
-"""Transformer architectures: what they store of the past, what they compute, what they read."""
+"""Transformer architectures: what they store per token and what they compute."""
 
+from kvsim.models.attention import Attention
 from kvsim.models.catalogue import model, names
 from kvsim.models.layout import KVLayout, Layer
-from kvsim.models.model import Attention, Matmul, Model
+from kvsim.models.matmuls import Matmul
+from kvsim.models.model import Model
 
 __all__ = ["Attention", "KVLayout", "Layer", "Matmul", "Model", "model", "names"]

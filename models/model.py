@@ -1,226 +1,172 @@
-"""A transformer as its arithmetic: weights to multiply by, attention to read, bytes to move."""
+"""A transformer (or a recurrent relative): its sizes, its memory, and the work of a token."""
 
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, NamedTuple
 
-from kvsim.models.layout import KVLayout, Layer
+from kvsim.models.attention import Attention
+from kvsim.models.blocks import Block
+from kvsim.models.layout import GROWING, KVLayout, Layer, ceil_div, in_bytes, shared_from
+from kvsim.models.matmuls import Linear, Matmul, Width, whole
 
-Shard = Literal["n", "k", "none", "qkv"]
+ACTIVATION_BYTES = 2
+"""Bytes per activation element: engines keep activations in bf16, whatever the weights are."""
 
+UNLIMITED = 1 << 20
+"""Tokens allowed for a model that states no longest text, as recurrent ones do (assumed)."""
 
-class Weight(NamedTuple):
-    """A matrix of one layer, y[n] = W x[k]; how it is split over GPUs; its copies among experts."""
+TABLE_BITS = 16
+"""Quantised checkpoints leave the embeddings and the LM head at 16 bits."""
 
-    name: str
-    n: int
-    k: int
-    shard: Shard
-    experts: int = 0
-    """Routed experts that each have one; 0: not routed."""
-    active: int = 0
-    """Experts a token goes to."""
-    kv_width: int = 0
-    """Of `qkv`: elements of one KV head, K and V."""
-    kv_heads: int = 0
-
-
-class Block(NamedTuple):
-    """One layer: its memory of the past, its matrices, and its small parameters."""
-
-    layer: Layer
-    weights: tuple[Weight, ...]
-    small: int
-    """Norms, biases, convolutions, decay rates."""
-
-
-class Matmul(NamedTuple):
-    """y[M, n] = x[M, k] W on one GPU, `count` times in the model."""
-
-    name: str
-    n: int
-    k: int
-    count: int
-    rows: Literal["all", "sampled", "experts"]
-    """M: every token of the step, those sampled from, or those routed to each expert."""
-    experts: int = 0
-    active: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Attention:
-    """Layers on one GPU that read the past alike."""
-
-    kind: str
-    layers: int
-    query_heads: int
-    kv_heads: int
-    key_width: int
-    value_width: int
-    window: int | None
-    scored: tuple[int, int] | None
-    """(QK, PV) widths per query head of latent layers in prefill, with K and V rebuilt."""
-
-    def read_bytes(self, bits: int) -> int:
-        """KV bytes read per token of context, all its layers."""
-        return self.layers * self.kv_heads * (self.key_width + self.value_width) * bits // 8
-
-    def pair_flops(self, prefill: bool) -> int:
-        """FLOPs per (query, key) pair, all its layers: one multiply-add per width, QK and PV."""
-        if self.kind == "latent" and self.scored is not None:
-            latent = self.key_width - (self.scored[0] - self.scored[1])
-            score, value = self.scored if prefill else (self.key_width, latent)
-            return 2 * self.layers * self.query_heads * (score + value)
-        return 2 * self.layers * self.query_heads * (self.key_width + self.value_width)
+STATE_FLOPS = 4
+"""FLOPs per state element and token of a linear layer: one multiply-add writes, another reads."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model as published. Sizes in elements; per GPU where `tensor` is asked for."""
+    """An architecture as published. Says what it costs; knows no GPU, no batch and no time."""
 
     name: str
     title: str
     source: str
-    published: float | None
-    """Parameters its makers state, to check the layout against; None for a file of one's own."""
     context: int
-    """Longest text it was made for, in tokens."""
+    """Positions it was made for; `UNLIMITED` where neither architecture nor config sets a limit."""
     vocabulary: int
     hidden: int
     blocks: tuple[Block, ...]
     tied: bool
-    """The LM head is the embedding."""
+    """Whether the LM head is the token embedding, stored once."""
     positions: int = 0
-    """Learned position vectors."""
+    """Rows of a learned position embedding, whole on every rank."""
+    vectors: int = 0
+    """Parameters of the final norm and the like."""
+    head_bias: bool = False
 
-    @property
+    @cached_property
     def layers(self) -> tuple[Layer, ...]:
-        """Each layer's memory of the past."""
-        return tuple(block.layer for block in self.blocks)
+        """What each layer keeps of past tokens."""
+        return tuple(block.memory for block in self.blocks)
 
     @cached_property
     def layout(self) -> KVLayout:
-        """What it keeps of past tokens."""
+        """The memory of the past of the whole model."""
         return KVLayout(self.layers)
 
-    @cached_property
+    @property
     def parameters(self) -> int:
-        """All parameters."""
-        inner = sum(
-            sum(w.n * w.k * max(w.experts, 1) for w in block.weights) + block.small
-            for block in self.blocks
-        )
-        return inner + self._embeddings
-
-    @cached_property
-    def active_parameters(self) -> int:
-        """Parameters that one token meets."""
-        inner = sum(
-            sum(w.n * w.k * (w.active if w.experts else 1) for w in block.weights) + block.small
-            for block in self.blocks
-        )
-        return inner + self._embeddings
+        """All parameters. A multi-token prediction head, and any vision tower, are not counted."""
+        return self._tables(1) + self._inner(1)
 
     @property
-    def _embeddings(self) -> int:
-        vectors = self.vocabulary * (1 if self.tied else 2) + self.positions
-        return vectors * self.hidden + self.hidden
+    def active_parameters(self) -> int:
+        """Parameters a token meets: all but the routed experts it does not visit."""
+        idle = sum(
+            many * (linear.weights() - linear.active_weights())
+            for linear, many in self._linears.items()
+        )
+        return self.parameters - idle
 
-    def weights_bytes(self, bits: int = 16) -> int:
-        """Bytes of all weights; embeddings and the LM head stay at 16 bits."""
-        inner = self.parameters - self._embeddings
-        return inner * bits // 8 + self._embeddings * max(bits, 16) // 8
+    def weights_bytes(self, bits: int = 16, tensor: int = 1) -> int:
+        """Bytes of all weights on one of `tensor` ranks; below 16 bits the tables stay at 16."""
+        tables = in_bytes(self._tables(tensor), max(bits, TABLE_BITS))
+        return tables + in_bytes(self._inner(tensor), bits)
 
     def matmuls(self, tensor: int = 1) -> tuple[Matmul, ...]:
-        """The distinct matrix products of a step on one GPU, the LM head last."""
-        counted: Counter[Matmul] = Counter()
-        for block in self.blocks:
-            for weight in block.weights:
-                n, k = _sharded(weight, tensor)
-                rows: Literal["all", "experts"] = "experts" if weight.experts else "all"
-                one = Matmul(weight.name, n, k, 1, rows, weight.experts, weight.active)
-                counted[one] += 1
-        found = [matmul._replace(count=count) for matmul, count in counted.items()]
-        head = Matmul("lm_head", -(self.vocabulary // -tensor), self.hidden, 1, "sampled")
-        return (*found, head)
+        """Every distinct matrix product on one rank, in the order of the layers; the head last."""
+        products = [
+            Matmul(
+                name=linear.name,
+                n=linear.n(tensor),
+                k=linear.k(tensor),
+                times=many,
+                rows="experts" if linear.experts else "all",
+                experts=linear.experts,
+                active=linear.active,
+            )
+            for linear, many in self._linears.items()
+        ]
+        head = self._head
+        return (*products, Matmul(head.name, head.n(tensor), head.k(tensor), 1, rows="sampled"))
 
     def attention(self, tensor: int = 1) -> tuple[Attention, ...]:
-        """Layers that read the past alike, together, on one GPU."""
-        counted: Counter[Attention] = Counter()
-        for layer in self.layers:
-            if layer.kind == "none":
-                continue
-            source = self.layers[layer.shares] if layer.shares is not None else layer
-            one = Attention(
-                source.kind,
-                1,
-                -(source.query_heads // -tensor),
-                -(source.kv_heads // -tensor),
-                source.key_width,
-                source.value_width,
-                source.window,
-                source.scored,
-            )
-            counted[one] += 1
+        """The attention classes that read the text's own KV, in the order of their first layer.
+
+        A `shared` layer reads like the layer that stores for it. Linear layers read a state, not
+        tokens: see `layout.state_bytes` and `state_flops`.
+        """
         return tuple(
             Attention(
-                one.kind, count, one.query_heads, one.kv_heads, one.key_width, one.value_width,
-                one.window, one.scored,
+                kind=layer.kind,
+                layers=many,
+                query_heads=ceil_div(layer.query_heads, tensor),
+                kv_heads=ceil_div(layer.kv_heads, tensor),
+                key_width=layer.key_width,
+                value_width=layer.value_width,
+                window=layer.window,
+                scored=layer.scored,
+                latent=layer.latent,
             )
-            for one, count in counted.items()
-        )  # fmt: skip
-
-    def token_flops(self, tensor: int = 1) -> int:
-        """FLOPs of the layers' matrix products for one token on one GPU."""
-        return sum(
-            2 * m.n * m.k * m.count * (m.active if m.rows == "experts" else 1)
-            for m in self.matmuls(tensor)
-            if m.rows != "sampled"
+            for layer, many in self._readers.items()
         )
 
+    def token_flops(self, tensor: int = 1) -> int:
+        """FLOPs of matrix products per token on one rank, without attention and the LM head."""
+        return sum(product.flops(1) for product in self.matmuls(tensor)[:-1])
+
     def head_flops(self, tensor: int = 1) -> int:
-        """FLOPs of the LM head for one sampled token on one GPU."""
-        return 2 * -(self.vocabulary // -tensor) * self.hidden
+        """FLOPs of the LM head per sampled row on one rank."""
+        return self.matmuls(tensor)[-1].flops(1)
+
+    def state_flops(self, tensor: int = 1) -> int:
+        """FLOPs per token on one rank to write and read the states of linear layers."""
+        return STATE_FLOPS * sum(ceil_div(layer.state, tensor) for layer in self.layers)
 
     def elementwise_bytes(self, tensor: int = 1) -> int:
-        """Bytes that norms, residuals, rotary and activations move per token on one GPU, 16 bits.
+        """Activation bytes moved per token on one rank between matrix products.
 
-        Two norms with residual read and write two hidden vectors each; an activation reads what the
-        up-projection wrote and writes what the down-projection reads.
+        Counted as fused kernels do it: what a product wrote is read once and what the next reads
+        is written once; each norm also reads and writes the residual stream.
         """
-        total = 0
-        for block in self.blocks:
-            total += 8 * self.hidden
-            for weight in block.weights:
-                n, k = _sharded(weight, tensor)
-                times = weight.active if weight.experts else 1
-                if weight.name in ("qkv", "up", "shared_up"):
-                    total += n * times
-                elif weight.name in ("down", "shared_down"):
-                    total += k * times
-        return 2 * total
+        moved = sum(
+            many * (linear.k(tensor) + linear.n(tensor)) * (linear.active or 1)
+            for linear, many in self._linears.items()
+        )
+        residual = 2 * self.hidden * sum(block.norms for block in self.blocks)
+        return ACTIVATION_BYTES * (moved + residual)
 
     @property
     def reductions(self) -> int:
-        """All-reduces of a step under tensor parallelism: after attention and after the MLP."""
-        return 2 * len(self.blocks)
+        """All-reduces of the layers in a step under tensor parallelism."""
+        return sum(block.reductions for block in self.blocks)
 
     @property
     def reduction_bytes(self) -> int:
-        """Bytes each of them sums per token, at 16 bits."""
-        return 2 * self.hidden
+        """Bytes per token and all-reduce."""
+        return ACTIVATION_BYTES * self.hidden
 
+    @cached_property
+    def _linears(self) -> Counter[Linear]:
+        return Counter(linear for block in self.blocks for linear in block.linears)
 
-def _sharded(weight: Weight, tensor: int) -> tuple[int, int]:
-    """(n, k) on one GPU; KV heads are copied where there are fewer of them than GPUs."""
-    n, k = weight.n, weight.k
-    if weight.shard == "qkv":
-        shared = weight.kv_heads * weight.kv_width
-        heads = -(weight.kv_heads // -tensor)
-        return -((n - shared) // -tensor) + heads * weight.kv_width, k
-    if weight.shard == "n":
-        return -(n // -tensor), k
-    if weight.shard == "k":
-        return n, -(k // -tensor)
-    return n, k
+    @cached_property
+    def _readers(self) -> Counter[Layer]:
+        """What attention reads, with a `shared` layer counted as the one that stores for it."""
+        stores = (shared_from(self.layers, index) for index in range(len(self.layers)))
+        return Counter(layer for layer in stores if layer.kind in GROWING)
+
+    @property
+    def _head(self) -> Linear:
+        return Linear("lm_head", whole(self.hidden), (Width(self.vocabulary),), self.head_bias)
+
+    def _tables(self, tensor: int) -> int:
+        """Elements of the embeddings and the LM head on one rank."""
+        rows = ceil_div(self.vocabulary, tensor)
+        biases = rows if self.head_bias else 0
+        return ((1 if self.tied else 2) * rows + self.positions) * self.hidden + biases
+
+    def _inner(self, tensor: int) -> int:
+        """Elements of everything else on one rank."""
+        vectors = self.vectors + sum(block.vectors for block in self.blocks)
+        return vectors + sum(
+            many * linear.weights(tensor) for linear, many in self._linears.items()
+        )

@@ -171,7 +171,8 @@ class DecodeBatch:
     def growing(self, restrictions: tuple[int | None, ...]) -> tuple[int, ...]:
         """How much each of `contexts` grows by a step."""
         return tuple(
-            self.size if index is None else len(self._sights[index].next_turn) for index in restrictions
+            self.size if index is None else len(self._sights[index].next_turn)
+            for index in restrictions
         )
 
     def demand(self, steps: int) -> int:

@@ -3,9 +3,9 @@
 from collections.abc import Generator
 from heapq import heappop, heappush
 
-from simpy import Environment, Event
+from simpy import Event
 
-from kvsim.sim.clock import ARRIVAL, Alarm
+from kvsim.sim.clock import ARRIVAL, Alarm, Clock
 from kvsim.sim.engine import Engine
 from kvsim.sim.policy import Router
 from kvsim.sim.recorder import Recorder
@@ -19,7 +19,7 @@ class Cluster:
 
     def __init__(
         self,
-        env: Environment,
+        env: Clock,
         workload: Workload,
         router: Router,
         recorder: Recorder,

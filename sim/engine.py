@@ -7,16 +7,18 @@ to the nanosecond; `step_by_step` does so, and is the oracle of the tests.
 
 from collections import deque
 from collections.abc import Callable, Generator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from simpy import Environment, Event
+from simpy import Event
 
 from kvsim.sim.batch import DecodeBatch
-from kvsim.sim.clock import FINISH, PLAN, Alarm
+from kvsim.sim.clock import FINISH, PLAN, Alarm, Clock
+from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
-from kvsim.sim.policy import Preemption, Scheduler, SequenceView
+from kvsim.sim.policy import Preemption, Scheduler, SequenceView, Stored
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.sequence import Sequence
+from kvsim.sim.tier import Piece
 from kvsim.sim.timing import FRACTION, Chunk, Pace, StepTime, Work
 from kvsim.units import Ns
 
@@ -53,7 +55,7 @@ class Engine:
 
     def __init__(
         self,
-        env: Environment,
+        env: Clock,
         index: int,
         memory: KVMemory,
         timing: StepTime,
@@ -65,6 +67,7 @@ class Engine:
         paused: Callable[[Sequence, Ns], None],
         max_context: int | None = None,
         step_by_step: bool = False,
+        hierarchy: Hierarchy | None = None,
     ) -> None:
         self.env = env
         self.index = index
@@ -79,6 +82,10 @@ class Engine:
         self.on_pause = paused
         self.max_context = max_context
         self.step_by_step = step_by_step
+        self.hierarchy = hierarchy
+        """The tiers below HBM; None without any."""
+        if hierarchy is not None:
+            hierarchy.on_land = (self._catch_up, self._poke)
 
         self.waiting: deque[Sequence] = deque()
         self.prefilling: list[Sequence] = []
@@ -86,6 +93,8 @@ class Engine:
         self.preempting = False
         self._running: dict[Sequence, None] = {}
         self._paused: dict[Sequence, None] = {}
+        self._parked: dict[Sequence, None] = {}
+        """Requests whose KV is on its way."""
         self._chunks: list[tuple[Sequence, int]] = []
         self._span: Span | None = None
         self._steps = 0
@@ -116,14 +125,18 @@ class Engine:
         return len(self._running)
 
     def cached(self, sequence: SequenceView) -> int:
-        """Tokens of `sequence` that are here already."""
+        """Tokens of `sequence` that are here already, besides those it holds."""
         assert isinstance(sequence, Sequence)
+        if sequence.leaf is not None:
+            return 0
         self._catch_up()
         return self.memory.cached(sequence)
 
     def fits(self, sequence: SequenceView, tokens: int) -> bool:
         """Whether a waiting request can be admitted with its first `tokens` stored."""
         assert isinstance(sequence, Sequence)
+        if sequence.leaf is not None:
+            return self.memory.extends(sequence, tokens)
         return self.memory.fits(sequence, tokens)
 
     # What happens to it
@@ -147,7 +160,7 @@ class Engine:
         self.waiting.append(sequence)
         if self._span is None:
             self._wake()
-        elif self.scheduler.awaits(self):
+        elif self.hierarchy is not None or self.scheduler.awaits(self):
             self._cut()
 
     def run(self) -> Generator[Event, None, None]:
@@ -172,7 +185,7 @@ class Engine:
         for sequence in self._running:
             if sequence._ends is not None:
                 self.batch.leave(sequence)
-        return [*self._running, *self._paused, *self.waiting]
+        return [*self._running, *self._paused, *self._parked, *self.waiting]
 
     # How it does it
 
@@ -187,10 +200,85 @@ class Engine:
                 self._preempt(self.preemption.victim(self._running))
             memory.grow(batch.demand(1))
             self._grown = 1
+        if self.hierarchy is not None and self.waiting and not self.preempting:
+            self._fetch(self.hierarchy)
         if self.waiting or self.prefilling:
-            for sequence, tokens in self.scheduler.plan(self):
-                assert isinstance(sequence, Sequence)
-                self._prefill(sequence, tokens)
+            self._schedule()
+            while self._is_stuck():
+                self._schedule()
+
+    def _schedule(self) -> None:
+        """Carry out the scheduler's moves."""
+        for sequence, tokens in self.scheduler.plan(self):
+            assert isinstance(sequence, Sequence)
+            self._prefill(sequence, tokens)
+
+    def _is_stuck(self) -> bool:
+        """Nothing runs because those whose KV was loaded hold all memory: one has given it back."""
+        if self._chunks or self.batch.size or self._parked:
+            return False
+        for sequence in reversed(self.waiting):
+            if sequence.leaf is not None:
+                self.memory.release(sequence, self.env.now)
+                sequence.computed = 0
+                return True
+        return False
+
+    def _fetch(self, hierarchy: Hierarchy) -> None:
+        """Ask the tiers for what waiting requests lack, in order, as far as memory reaches."""
+        memory = self.memory
+        reserved = ahead = 0
+        for sequence in tuple(self.waiting):
+            if sequence.leaf is not None:
+                continue
+            wanted = memory.bytes(sequence.target)
+            if reserved + wanted > memory.room:
+                return
+            pieces = [] if sequence.asked else hierarchy.wanted(sequence, ahead)
+            sequence.asked = True
+            if pieces:
+                self._park(hierarchy, sequence, pieces)
+            else:
+                reserved += wanted
+                ahead += sequence.missing
+
+    def _park(self, hierarchy: Hierarchy, sequence: Sequence, pieces: list[Piece]) -> None:
+        """`sequence` gets its room and leaves the queue until `pieces` have landed."""
+        now = self.env.now
+        self.waiting.remove(sequence)
+        self._parked[sequence] = None
+        sequence.parked = now
+        self.memory.admit(sequence, now)
+        tokens = pieces[-1].end - sequence.computed
+        self.memory.reserve(sequence, tokens)
+        if sequence.hits is None:
+            sequence.hits = sequence.computed
+            sequence.loaded = {p.reach.tier.name: p.end - p.start for p in pieces}
+        hierarchy.load(sequence, pieces, lambda: self._unpark(sequence, tokens))
+
+    def _unpark(self, sequence: Sequence, tokens: int) -> None:
+        """The KV of `sequence` is there: it is next, behind those whose KV came before."""
+        now = self.env.now
+        assert sequence.parked is not None
+        self.memory.land(sequence, tokens, now)
+        if sequence.admitted is None:
+            sequence.load += now - sequence.parked
+        sequence.parked = None
+        del self._parked[sequence]
+        place = 0
+        for other in self.waiting:
+            if other.leaf is None and other.preempted is None:
+                break
+            place += 1
+        self.waiting.insert(place, sequence)
+
+    def _poke(self) -> None:
+        """Memory has changed: whoever waits may have a chance."""
+        if self._span is None:
+            if self.waiting:
+                self._wake()
+        elif self.waiting:
+            self._cut()
 
     def _prefill(self, sequence: Sequence, tokens: int) -> None:
         memory, now = self.memory, self.env.now
@@ -210,12 +298,14 @@ class Engine:
             self.waiting.popleft()
         else:
             self.waiting.remove(sequence)
-        self.memory.admit(sequence, now)
+        if sequence.leaf is None:
+            self.memory.admit(sequence, now)
         self._running[sequence] = None
         self.prefilling.append(sequence)
         if sequence.admitted is None:
             sequence.admitted = now
-            sequence.hits = sequence.computed
+            if sequence.hits is None:
+                sequence.hits = sequence.computed
         if sequence.preempted is not None:
             sequence.recomputed += max(0, sequence.lost - sequence.computed)
             if sequence.first_token is None:
@@ -236,6 +326,7 @@ class Engine:
         self.memory.release(victim, now)
         victim.lost, victim.computed = victim.computed, 0
         victim.preempted = now
+        victim.asked = False
         victim.preemptions += 1
         self.waiting.appendleft(victim)
         self.preempting = True
@@ -287,6 +378,7 @@ class Engine:
         """`sequence` has no token to take now: it is finished, or waits for a tool."""
         now = self.env.now
         del self._running[sequence]
+        self._keep(sequence, "end")
         self.memory.release(sequence, now)
         if not sequence._remaining:
             self.recorder.finished(sequence, now)
@@ -303,6 +395,7 @@ class Engine:
     def _sample(self, sequence: Sequence, done: list[Sequence]) -> None:
         """`sequence` has its whole context computed and takes a token."""
         self.prefilling.remove(sequence)
+        self._keep(sequence, "prefill")
         sequence.generated += 1
         sequence.target += 1
         sequence._remaining -= 1
@@ -315,6 +408,15 @@ class Engine:
             self.batch.join(sequence)
         else:
             done.append(sequence)
+
+    def _keep(self, sequence: Sequence, moment: Literal["prefill", "end"]) -> None:
+        """Offer what `sequence` has computed to the tiers below."""
+        if self.hierarchy is None or not self.memory.caching:
+            return
+        self.memory.publish(sequence, self.env.now)
+        assert sequence.leaf is not None
+        stored = Stored(sequence.published, moment, sequence.leaf.reuses)
+        self.hierarchy.store(sequence, stored)
 
     def _catch_up(self) -> None:
         """Take the memory that steps begun by now have taken; a span takes it late otherwise."""

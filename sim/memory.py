@@ -65,7 +65,9 @@ class KVMemory:
         if self.caching:
             label_tokens = sequence.request.block_tokens or self.block_tokens
             leaf, hit = self.tree.match(sequence.labels, label_tokens, sequence.target - 1)
-            wanted += self.tree.unlocked_bytes(leaf, hit) - hit // self.block_tokens * self.block_bytes
+            wanted += (
+                self.tree.unlocked_bytes(leaf, hit) - hit // self.block_tokens * self.block_bytes
+            )
         return wanted <= self.room
 
     def admit(self, sequence: Sequence, now: Ns) -> None:
@@ -93,12 +95,22 @@ class KVMemory:
         self._claim(self.bytes(stored + tokens) - self.bytes(stored))
         self._publish(sequence, stored + tokens, now)
 
+    def reserve(self, sequence: Sequence, tokens: int) -> None:
+        """Take the room for `tokens` more of `sequence` that are on their way."""
+        stored = sequence.computed
+        self._claim(self.bytes(stored + tokens) - self.bytes(stored))
+
+    def land(self, sequence: Sequence, tokens: int, now: Ns) -> None:
+        """The `tokens` that room was taken for are there."""
+        sequence.computed += tokens
+        self._publish(sequence, sequence.computed, now)
+
     def grow(self, wanted: int) -> None:
         """Take `wanted` bytes for blocks of the decode batch."""
         self._claim(wanted)
 
     def release(self, sequence: Sequence, now: Ns) -> None:
-        """`sequence` leaves: its full blocks stay for reuse until they are evicted, the rest is free."""
+        """`sequence` leaves: its full blocks stay until they are evicted, the rest is free."""
         assert sequence.leaf is not None
         self._publish(sequence, sequence.computed, now)
         self.private -= self.bytes(sequence.computed)
@@ -107,6 +119,10 @@ class KVMemory:
             self.tree.unlock(sequence.leaf, now)
         sequence.leaf = None
         sequence.published = 0
+
+    def publish(self, sequence: Sequence, now: Ns) -> None:
+        """Let others find the full blocks of `sequence`."""
+        self._publish(sequence, sequence.computed, now)
 
     def check(self) -> None:
         """Nothing is made, lost or overdrawn."""

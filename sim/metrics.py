@@ -1,4 +1,4 @@
-"""Numbers from facts: pure functions from the recorder's columns to what a user would have measured."""
+"""Numbers from facts: pure functions from the recorder's columns to what a user measures."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
+TIERS = ("hbm", "dram", "ssd", "remote")
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
@@ -74,7 +75,7 @@ _NONE = np.empty(0, dtype=np.int64)
 
 
 def distribution(values: "Floats", weights: "Floats | None" = None) -> dict[str, float | None]:
-    """Mean, quantiles and maximum; quantiles are the smallest value with at least that share below."""
+    """Mean, quantiles, maximum; a quantile is the least value with that share at or below."""
     if not len(values):
         return dict.fromkeys(("mean", *QUANTILES, "max"))
     order = np.argsort(values, kind="stable")
@@ -140,11 +141,11 @@ def breakdown(facts: Facts) -> dict[str, float | None]:
 def ttft_parts(requests: "dict[str, Ints]") -> "dict[str, Ints]":
     """Per request, in ns: waiting, parked for KV, in steps, handed over, and everything else."""
     zero = np.zeros_like(requests["queue"])
-    prefill = ttft(requests) - requests["queue"] - requests["other"]
+    waited = requests["queue"] + requests["load"] + requests["other"]
     return {
         "queue": requests["queue"],
-        "load": zero,
-        "prefill": prefill,
+        "load": requests["load"],
+        "prefill": ttft(requests) - waited,
         "transfer": zero,
         "other": requests["other"],
     }
@@ -180,7 +181,8 @@ def summarize(facts: Facts, targets: Targets, start: Ns, end: Ns | None, now: Ns
     good = int((in_time & steady & done).sum())
     arrived = len(done)
     prompt = int(requests["prompt_tokens"][requests["admitted"] != NEVER].sum())
-    hits = int(requests["hit_hbm"].sum())
+    by_tier = {tier: int(requests[f"hit_{tier}"].sum()) for tier in TIERS}
+    hits = sum(by_tier.values())
 
     def per_second(amount: float) -> float | None:
         return amount / duration if duration else None
@@ -212,7 +214,7 @@ def summarize(facts: Facts, targets: Targets, start: Ns, end: Ns | None, now: Ns
             "prompt_tokens": prompt,
             "hit_tokens": hits,
             "hit_rate": hits / prompt if prompt else None,
-            "by_tier": {"hbm": hits, "dram": 0, "ssd": 0, "remote": 0},
+            "by_tier": by_tier,
         },
         "preemptions": int(requests["preemptions"].sum()),
         "recomputed_tokens": int(requests["recomputed"].sum()),

@@ -1,6 +1,7 @@
 """Laws that hold in every run, whatever the policies: checked at its end, never switched off."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -50,7 +51,7 @@ def _nothing_is_lost(facts: Facts, recorder: Recorder) -> None:
 def _time_goes_forward(facts: Facts) -> None:
     requests, spans = facts.requests, facts.spans
     stages = [requests[name] for name in ("arrival", "admitted", "first_token", "finish")]
-    for earlier, later in zip(stages, stages[1:], strict=False):
+    for earlier, later in pairwise(stages):
         wrong = (later != NEVER) & (later < earlier)
         if wrong.any():
             raise PhysicsError(f"request {_first(facts, wrong)} goes backwards in time")
@@ -70,7 +71,10 @@ def _time_goes_forward(facts: Facts) -> None:
 def _nothing_beats_the_hardware(facts: Facts, peaks: Sequence[Peak]) -> None:
     spans = facts.spans
     duration = (spans["end"] - spans["start"] + 1) / SECOND
-    for what, limits in (("flops", [p.flops for p in peaks]), ("bytes", [p.bandwidth for p in peaks])):
+    for what, limits in (
+        ("flops", [p.flops for p in peaks]),
+        ("bytes", [p.bandwidth for p in peaks]),
+    ):
         rate = spans[what] / duration
         excess = rate / np.array(limits)[spans["replica"]]
         if (excess > SLACK).any():

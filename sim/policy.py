@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Reversible
 from collections.abc import Sequence as Ordered
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from kvsim.hardware import GPU
 from kvsim.models import Model
@@ -118,26 +118,48 @@ class SequenceView(Protocol):
     """What a policy may know of a request: its past. How long it will go on is not here."""
 
     @property
-    def id(self) -> int: ...
+    def id(self) -> int:
+        """Its number; lower ones came earlier."""
+        ...
+
     @property
-    def prompt_tokens(self) -> int: ...
+    def prompt_tokens(self) -> int:
+        """Tokens of its prompt."""
+        ...
+
     @property
-    def ready(self) -> Ns: ...
+    def ready(self) -> Ns:
+        """When it reached a replica's queue."""
+        ...
+
     @property
-    def computed(self) -> int: ...
+    def computed(self) -> int:
+        """Tokens whose KV is there; in decode, as of when it began."""
+        ...
+
     @property
-    def missing(self) -> int: ...
+    def missing(self) -> int:
+        """Tokens to compute before it can take its next one."""
+        ...
 
 
 class ReplicaView(Protocol):
     """What a router may know of a replica at this instant."""
 
     @property
-    def index(self) -> int: ...
+    def index(self) -> int:
+        """Its number among the replicas."""
+        ...
+
     @property
-    def waiting_requests(self) -> int: ...
+    def waiting_requests(self) -> int:
+        """Requests in its queue."""
+        ...
+
     @property
-    def running_requests(self) -> int: ...
+    def running_requests(self) -> int:
+        """Requests that hold memory."""
+        ...
 
     def cached(self, sequence: SequenceView) -> int:
         """Tokens of its prompt that the replica holds."""
@@ -145,7 +167,7 @@ class ReplicaView(Protocol):
 
 
 class EngineView(Protocol):
-    """What a scheduler may know of its replica at a boundary. True again after each of its moves."""
+    """What a scheduler may know of its replica at a boundary. Current after each of its moves."""
 
     @property
     def waiting(self) -> Ordered[SequenceView]:
@@ -190,7 +212,7 @@ class Router(ABC):
 
 
 class Prefill(NamedTuple):
-    """A scheduler's move: compute `tokens` more of a prompt in the next step; admits it if waiting."""
+    """A scheduler's move: compute `tokens` more of a prompt in the next step; may admit it."""
 
     sequence: SequenceView
     tokens: int
@@ -224,6 +246,48 @@ class Preemption(ABC):
         """One of `running`, given in order of admission."""
 
 
+class RestoreView(NamedTuple):
+    """A stretch of a request's KV that a lower tier holds, and what getting it back would take."""
+
+    tokens: int
+    history: int
+    """Tokens before it, which are there or will be."""
+    tier: str
+    load: Ns
+    """To load it now, sharing links with what is on its way already."""
+    compute: Ns
+    """To compute it by itself."""
+    ahead: Ns
+    """To compute what waits before this request: so long it would not be computed anyway."""
+
+
+class Restore(ABC):
+    """Whether KV that a lower tier holds is loaded or computed again."""
+
+    @abstractmethod
+    def loads(self, view: RestoreView) -> bool:
+        """True to load this stretch; False to compute it, and all that follows it."""
+
+
+class Stored(NamedTuple):
+    """A stretch of KV that has just been computed and might be kept in a lower tier."""
+
+    tokens: int
+    """From the head of the text on."""
+    moment: Literal["prefill", "end"]
+    """The prompt is complete, or the request is finished."""
+    reuses: int
+    """Look-ups that have found its last part in HBM."""
+
+
+class Placement(ABC):
+    """What a tier keeps. One instance per tier; a full tier makes room by its own eviction."""
+
+    @abstractmethod
+    def keeps(self, stored: Stored) -> bool:
+        """Whether to copy what the tier lacks of this stretch."""
+
+
 class Timing(ABC):
     """Where a replica's step times come from. Asked once, before the run."""
 
@@ -245,4 +309,6 @@ eviction = Registry[Eviction]("eviction")
 router = Registry[Router]("router")
 scheduler = Registry[Scheduler]("scheduler")
 preemption = Registry[Preemption]("preemption")
+restore = Registry[Restore]("restore")
+placement = Registry[Placement]("placement")
 timing = Registry[Timing]("timing")

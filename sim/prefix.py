@@ -5,6 +5,7 @@ whole segment is compared by arithmetic on its first id. Work is per segment, ne
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from kvsim.sim.policy import Eviction
 from kvsim.traces.request import Runs
@@ -35,7 +36,7 @@ class Segment:
 
 
 class PrefixTree:
-    """What one tier keeps for reuse. Bytes are counted where they change; eviction order is asked."""
+    """What one tier keeps for reuse. Counts bytes where they change; asks for victims."""
 
     def __init__(self, block_tokens: int, block_bytes: int, eviction: Eviction) -> None:
         self.block_tokens = block_tokens
@@ -110,6 +111,16 @@ class PrefixTree:
             node.reuses += 1
             node = node.parent
 
+    def hold(self, leaf: Segment) -> None:
+        """As `lock`, for a copy to be made: no use of it."""
+        node = leaf
+        while node.parent is not None:
+            if not node.locks:
+                self.locked += node.tokens // self.block_tokens * self.block_bytes
+                self.eviction.locked(node)
+            node.locks += 1
+            node = node.parent
+
     def unlock(self, leaf: Segment, now: Ns) -> None:
         """One reader less, deepest segment first: so a sequence's last block is released first."""
         node = leaf
@@ -139,7 +150,11 @@ class PrefixTree:
             key = labels[run] + label - base
             stop = min(tokens, (base + labels[run + 1]) * label_tokens)
             stop -= stop % block
-            if leaf.locks == 1 and not leaf.children and key == self._key(leaf, leaf.end, label_tokens):
+            if (
+                leaf.locks == 1
+                and not leaf.children
+                and key == self._key(leaf, leaf.end, label_tokens)
+            ):
                 leaf.end = stop
                 continue
             if leaf.children is None:
@@ -158,10 +173,10 @@ class PrefixTree:
         return leaf
 
     def evict(self, wanted: int) -> int:
-        """Let at least `wanted` bytes go, no more blocks than that takes; returns the bytes gone."""
+        """Let at least `wanted` bytes go, and no block more; returns the bytes gone."""
         gone = 0
         while gone < wanted:
-            victim = self.eviction.victim(_evictable)
+            victim: Any = self.eviction.victim(_evictable)
             if victim is None:
                 break
             assert isinstance(victim, Segment)
@@ -212,5 +227,5 @@ class PrefixTree:
         return segment.key + ahead
 
 
-def _evictable(segment: Segment) -> bool:
+def _evictable(segment: Any) -> bool:
     return not segment.locks and not segment.children

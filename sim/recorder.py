@@ -19,7 +19,8 @@ NEVER = -(1 << 62)
 REQUEST_COLUMNS = (
     "id", "session", "turn", "replica_prefill", "replica_decode", "prompt_tokens",
     "output_tokens", "generated", "arrival", "admitted", "first_token", "finish", "hit_hbm",
-    "preemptions", "recomputed", "queue", "other", "paused",
+    "hit_dram", "hit_ssd", "hit_remote", "preemptions", "recomputed", "queue", "load", "other",
+    "paused",
 )  # fmt: skip
 SPAN_COLUMNS = (
     "replica", "start", "end", "steps", "decodes", "sampled", "chunk_tokens", "context", "running",
@@ -89,7 +90,7 @@ class Recorder:
         )
 
     def _request(self, sequence: "Sequence", finish: Ns, status: str) -> None:
-        request = sequence.request
+        request, loaded = sequence.request, sequence.loaded
         admitted = NEVER if sequence.admitted is None else sequence.admitted
         first_token = NEVER if sequence.first_token is None else sequence.first_token
         self.requests.extend(
@@ -107,9 +108,13 @@ class Recorder:
                 first_token,
                 finish,
                 sequence.hits or 0,
+                loaded.get("dram", 0),
+                loaded.get("ssd", 0),
+                loaded.get("remote", 0),
                 sequence.preemptions,
                 sequence.recomputed,
-                NEVER if admitted == NEVER else admitted - sequence.ready,
+                NEVER if admitted == NEVER else admitted - sequence.ready - sequence.load,
+                sequence.load,
                 sequence.stalled + sequence.ready - request.arrival,
                 sequence.paused,
             )

@@ -16,13 +16,17 @@ class Sequence:
         "_joined",
         "_remaining",
         "admitted",
+        "asked",
         "computed",
         "first_token",
         "generated",
         "hits",
         "id",
         "leaf",
+        "load",
+        "loaded",
         "lost",
+        "parked",
         "paused",
         "pauses",
         "preempted",
@@ -62,8 +66,16 @@ class Sequence:
         self.first_token: Ns | None = None
         self.preempted: Ns | None = None
         """Since when it has been waiting to come back; None unless preempted."""
+        self.asked = False
+        """The lower tiers have been asked what they hold of it."""
+        self.loaded: dict[str, int] = {}
+        """Tokens that lower tiers gave it before its first admission, by tier."""
+        self.parked: Ns | None = None
+        """Since when its KV has been on its way; None if none is."""
+        self.load: Ns = 0
+        """Time parked before its first admission."""
         self.silent: Ns | None = None
-        """When it took its last token before a preemption in decode; None once it takes the next."""
+        """When it took its last token before a preemption; None once it takes the next."""
         self.preemptions = 0
         self.lost = 0
         """Tokens whose KV was there when it was preempted."""

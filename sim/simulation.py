@@ -3,9 +3,9 @@
 import time
 from collections.abc import Callable
 
-from simpy import Environment
 from simpy.core import EmptySchedule
 
+from kvsim.sim.clock import Clock
 from kvsim.sim.cluster import Cluster
 from kvsim.sim.recorder import Recorder
 from kvsim.units import Ns
@@ -17,7 +17,7 @@ EVENTS_PER_LOOK = 4096
 class Simulation:
     """A machine that has been built and can be run once."""
 
-    def __init__(self, env: Environment, cluster: Cluster, recorder: Recorder) -> None:
+    def __init__(self, env: Clock, cluster: Cluster, recorder: Recorder) -> None:
         self.env = env
         self.cluster = cluster
         self.recorder = recorder

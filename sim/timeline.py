@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kvsim.sim.metrics import Facts
+from kvsim.sim.metrics import TIERS, Facts
 from kvsim.sim.recorder import NEVER
 from kvsim.units import Ns
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Floats = NDArray[np.float64]
+    Numbers = NDArray[np.float64] | NDArray[np.int64]
 
 INTERVALS = 400
 """Points of a timeline: a chart's width in pixels, more or less."""
-TIERS = ("hit_hbm",)
 
 
 def timeline(facts: Facts, end: Ns, replicas: int) -> "dict[str, Floats]":
@@ -40,12 +40,12 @@ def timeline(facts: Facts, end: Ns, replicas: int) -> "dict[str, Floats]":
     columns["prefill_tokens"] = _integral(start, start + duration, prefilled, edges)
     columns["arrived"] = _count(requests["arrival"], None, edges)
     columns["finished"] = _count(requests["finish"], None, edges)
-    for name in ("prompt_tokens", *TIERS):
+    for name in ("prompt_tokens", *(f"hit_{tier}" for tier in TIERS)):
         columns[name] = _count(requests["admitted"], requests[name], edges)
     return columns
 
 
-def _held(facts: Facts, end: Ns) -> "tuple[Floats, Floats, Floats]":
+def _held(facts: Facts, end: Ns) -> "tuple[Numbers, Numbers, Numbers]":
     """Cached bytes stay as they are until the replica's next span."""
     spans = facts.spans
     order = np.lexsort((spans["start"], spans["replica"]))
@@ -55,9 +55,7 @@ def _held(facts: Facts, end: Ns) -> "tuple[Floats, Floats, Floats]":
     return start, np.maximum(start, stop), spans["kv_cached"][order]
 
 
-def _integral(
-    start: "Floats", stop: "Floats", value: "Floats", edges: "Floats"
-) -> "NDArray[np.float64]":
+def _integral(start: "Numbers", stop: "Numbers", value: "Numbers", edges: "Floats") -> "Floats":
     """Per interval: the integral of the sum of `value` over [start, stop), in value x ns."""
     times = np.concatenate((start, stop)).astype(np.float64)
     steps = np.concatenate((value, -value)).astype(np.float64)

@@ -4,13 +4,12 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from simpy import Environment
-
 from kvsim.policies.eviction.lru import LRU
 from kvsim.policies.preemption.recompute import Recompute
 from kvsim.policies.router.round_robin import RoundRobin
 from kvsim.policies.scheduler.chunked_prefill import ChunkedPrefill
 from kvsim.sim.batch import Windowed
+from kvsim.sim.clock import Clock
 from kvsim.sim.cluster import Cluster
 from kvsim.sim.engine import Engine
 from kvsim.sim.memory import KVMemory
@@ -103,7 +102,7 @@ class Machine:
 
     def build(self) -> Simulation:
         """The machine, ready to run."""
-        env, recorder = Environment(), Recorder()
+        env, recorder = Clock(), Recorder()
         cluster = Cluster(env, Listed(self.requests, self.follow), self.router, recorder)
         for index in range(self.replicas):
             memory = KVMemory(

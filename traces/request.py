@@ -10,7 +10,8 @@ Runs = tuple[int, ...]
 """Block ids, run-length coded and flat: first id, count, first id, count, …
 
 An id names a block of tokens *and everything before it*, so equal leading ids are a reusable
-prefix and every id has one predecessor only. Ids inside a run are consecutive integers.
+prefix and every id has one predecessor only. Ids inside a run are consecutive integers, and a run
+that the next one continues is one run with it.
 """
 
 

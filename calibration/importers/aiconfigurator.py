@@ -3,8 +3,8 @@
     python -m kvsim.calibration.importers.aiconfigurator FOLDER GPU calibration/h100-sxm.json.gz
 
 FOLDER holds `attention-*/`, `gemm-*/` and `nccl/` with their Parquet files. Points are medians over
-repetitions. Of the row counts m only those that kernels are built for are kept: m + 1 of an aligned m
-is a different, slower kernel, which engines avoid by padding.
+repetitions. Of the row counts m only those that kernels are built for are kept: m + 1 of an aligned
+m is a different, slower kernel, which engines avoid by padding.
 """
 
 import gzip
@@ -75,20 +75,20 @@ def _gemm(frame: "pd.DataFrame", dtype: str) -> dict[str, Any]:
     grid = frame.groupby(["n", "k", "m"])["latency"].median().unstack("m")
     m, n, k = (sorted(int(v) for v in frame[axis].unique()) for axis in "mnk")
     whole = grid.dropna()
-    shapes = {(int(i), int(j)): row for (i, j), row in zip(whole.index, whole[m].values, strict=True)}
-    times = [
-        [_units(ms) for ms in shapes[i, j]] if (i, j) in shapes else [] for i in n for j in k
-    ]
+    shapes = {
+        (int(i), int(j)): row for (i, j), row in zip(whole.index, whole[m].values, strict=True)
+    }
+    times = [[_units(ms) for ms in shapes[i, j]] if (i, j) in shapes else [] for i in n for j in k]
     return {"m": m, "n": n, "k": k, "time": times}
 
 
 def _heads(frame: "pd.DataFrame") -> "list[tuple[list[int], pd.DataFrame]]":
     axes = ["num_heads", "num_key_value_heads", "head_dim", "kv_cache_dtype", "window_size"]
-    groups = frame.groupby(axes, sort=True)
-    return [
-        ([int(q), int(kv), int(width), BITS[dtype], int(window)], part)
-        for (q, kv, width, dtype, window), part in groups
-    ]
+    found = []
+    for key, part in frame.groupby(axes, sort=True):
+        q, kv, width, dtype, window = map(str, key)
+        found.append(([int(q), int(kv), int(width), BITS[dtype], int(window)], part))
+    return found
 
 
 def _prefill(frame: "pd.DataFrame") -> list[dict[str, Any]]:

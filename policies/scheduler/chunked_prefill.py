@@ -41,5 +41,5 @@ class ChunkedPrefill(Scheduler):
             budget -= tokens
 
     def awaits(self, view: EngineView) -> bool:
-        """The newcomer is the head, and there is a place: a blocked head stays so until a finish."""
+        """The newcomer is the head, and there is a place: a blocked head waits for a finish."""
         return len(view.waiting) == 1 and view.running_requests < self.sequences

@@ -14,7 +14,7 @@ from kvsim.sim.policy import Timing, timing
 @timing.register("fitted")
 @dataclass(slots=True)
 class Fitted(Timing):
-    """Measured kernel times of this GPU, interpolated; the roofline, marked, where there are none."""
+    """Measured kernel times, interpolated; the roofline, marked, where there are none."""
 
     def step_time(
         self,

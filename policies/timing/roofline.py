@@ -16,9 +16,10 @@ STATED = Efficiency()
 @timing.register("roofline")
 @dataclass(slots=True)
 class Roofline(Timing):
-    """max(FLOPs / peak, bytes / bandwidth) per operator, with efficiencies of the H100's kernels."""
+    """max(FLOPs / peak, bytes / bandwidth) per operator, with stated efficiencies."""
 
     gemm_flops: float = STATED.gemm_flops
+    gemm_flops_8bit: float = STATED.gemm_flops_8bit
     gemm_bytes: float = STATED.gemm_bytes
     prefill_flops: float = STATED.prefill_flops
     decode_bytes: float = STATED.decode_bytes
@@ -35,7 +36,11 @@ class Roofline(Timing):
     ) -> OperatorTimes:
         """For every GPU."""
         efficiency = Efficiency(
-            self.gemm_flops, self.gemm_bytes, self.prefill_flops, self.decode_bytes
+            self.gemm_flops,
+            self.gemm_flops_8bit,
+            self.gemm_bytes,
+            self.prefill_flops,
+            self.decode_bytes,
         )
         operators = Operators(gpu, weight_bits, kv_bits, efficiency)
         return OperatorTimes(model, operators, tensor, pipeline, engine)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from shared import SHARED  # noqa: E402
+from shared import SHARED
 
 TRACES = SHARED / "traces"
 RUNS = {

@@ -1,4 +1,4 @@
-"""Is a span exactly what its steps would have been, to the nanosecond, whatever happens meanwhile?"""
+"""Is a span exactly what its steps would have been, to the nanosecond, whatever happens?"""
 
 from collections.abc import Callable
 

@@ -84,9 +84,11 @@ def test_requests_of_one_step_share_what_is_being_computed_in_it():
 
 def test_generated_tokens_are_found_by_the_next_turn():
     def follow(request: Request, finished: int) -> Request | None:
-        return request._replace(
-            id=1, arrival=finished + MS, prompt_tokens=200, blocks=(7, 13), turn=1
-        ) if request.id == 0 else None
+        return (
+            request._replace(id=1, arrival=finished + MS, prompt_tokens=200, blocks=(7, 13), turn=1)
+            if request.id == 0
+            else None
+        )
 
     machine = Machine(follow=follow)
     machine.send(prompt=100, output=60, blocks=(7, 10), block_tokens=16)
@@ -161,7 +163,8 @@ def test_two_simulations_in_one_process_do_not_notice_each_other():
             if simulation.env.peek() != float("inf"):
                 simulation.env.step()
     together = [
-        [int(row[11]) for row in _rows(simulation.recorder.requests)] for simulation in (left, right)
+        [int(row[11]) for row in _rows(simulation.recorder.requests)]
+        for simulation in (left, right)
     ]
     assert [sorted(finish) for finish in together] == [sorted(finish) for finish in alone]
 

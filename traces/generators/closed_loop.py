@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from kvsim.traces.generators.chance import stream
-from kvsim.traces.generators.distributions import Durations, fixed
+from kvsim.traces.generators.distributions import NONE, Durations
 from kvsim.traces.generators.fields import Count, Duration, FieldError
 from kvsim.traces.generators.independent import Independent, Shape
 from kvsim.traces.request import Request
@@ -24,7 +24,7 @@ class ClosedLoop(Independent):
     """Requests in flight until the last have been sent."""
     jitter: Duration = 0
     """The first requests come at random instants within this time, instead of all at once."""
-    think_time: Durations = fixed(0)
+    think_time: Durations = NONE
     """From an answer's end to the user's next request."""
 
     def __post_init__(self) -> None:

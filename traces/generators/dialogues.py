@@ -29,10 +29,11 @@ class Dialogue(NamedTuple):
     """New tokens of the user."""
     outputs: list[int]
     pauses: list[tuple[Pause, ...]]
+    """Tool calls."""
     thinks: list[Ns]
     """From the turn's end to the next turn."""
-    longest: int
-    """Tokens of the context at the session's end."""
+    contexts: list[int]
+    """Tokens at the turn's end: everything before, its input, its answer, what tools returned."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,35 +54,31 @@ class Dialogues:
 
     def block(self, index: int) -> list[Dialogue | None]:
         """Sessions `index` x BLOCK and following; None where not even the first turn fits."""
-        groups = self.system.choose(self._stream("systems", index), BLOCK)
-        ends = np.cumsum(self.turns.draw(self._stream("turns", index), BLOCK))
-        starts = np.concatenate(([0], ends[:-1]))
-        turns = int(ends[-1])
-        inputs = self.input_tokens.draw(self._stream("input_tokens", index), turns)
-        first = self.first_input_tokens.draw(self._stream("first_input_tokens", index), BLOCK)
-        inputs[starts] = first
-        outputs = self.output_tokens.draw(self._stream("output_tokens", index), turns)
-        thinks = self.think_time.draw(self._stream("think_time", index), turns).tolist()
+        turns = self.turns.draw(self._stream("turns", index), BLOCK)
+        starts = np.cumsum(turns) - turns
+        total = int(turns.sum())
+        inputs = self.input_tokens.draw(self._stream("input_tokens", index), total)
+        inputs[starts] = self.first_input_tokens.draw(self._stream("first_input", index), BLOCK)
+        outputs = self.output_tokens.draw(self._stream("output_tokens", index), total)
         added = inputs + outputs
-        pauses: list[tuple[Pause, ...]] = [()] * turns
+        pauses: list[tuple[Pause, ...]] = [()] * total
         if self.tools is not None:
             pauses, returned = self.tools.draw(self.seed, index, outputs)
             added += returned
-        said, answered = inputs.tolist(), outputs.tolist()
+        groups = self.system.choose(self._stream("systems", index), BLOCK)
+        heads = np.array([head.tokens for head in self.heads])[groups]
+        grown = np.cumsum(added)
+        contexts = grown + np.repeat(heads + added[starts] - grown[starts], turns)
+        if self.max_context is not None:
+            turns = np.add.reduceat(contexts <= self.max_context, starts, dtype=np.int64)
+        thinks = self.think_time.draw(self._stream("think_time", index), total)
+        columns = [column.tolist() for column in (inputs, outputs, thinks, contexts)]
         drawn: list[Dialogue | None] = []
-        for group, start, end in zip(groups.tolist(), starts.tolist(), ends.tolist(), strict=True):
-            head = self.heads[group]
-            context = np.cumsum(added[start:end]) + head.tokens
-            if self.max_context is not None:
-                end = start + int(np.searchsorted(context, self.max_context, side="right"))
-            if end == start:
-                drawn.append(None)
-                continue
-            part = slice(start, end)
-            longest = int(context[end - start - 1])
-            drawn.append(
-                Dialogue(head, said[part], answered[part], pauses[part], thinks[part], longest)
-            )
+        for group, start, kept in np.stack([groups, starts, turns], axis=1).tolist():
+            part = slice(start, start + kept)
+            said, answered, thought, context = (column[part] for column in columns)
+            dialogue = Dialogue(self.heads[group], said, answered, pauses[part], thought, context)
+            drawn.append(dialogue if kept else None)
         return drawn
 
     def _stream(self, name: str, index: int) -> np.random.Generator:

@@ -66,9 +66,10 @@ class Distribution:
         return int(min(max(self.law.value, self.low), self.high))
 
 
-def fixed(value: int) -> Distribution:
-    """Always `value`."""
-    return Distribution(Constant(value), value, value)
+NONE = Distribution(Constant(0), 0)
+"""Always 0."""
+ONE = Distribution(Constant(1), 0)
+"""Always 1."""
 
 
 def counts(at_least: int) -> Reader:
@@ -173,7 +174,7 @@ def _distribution(value: object, where: str, quantity: _Quantity) -> Distributio
         law = _LAWS[name](inside, f"{where}.{name}", quantity)
     low, high = quantity.least if low is None else low, int(MOST) if high is None else high
     if low > high:
-        raise InputError(f"{where}: min is {value.get('min')!r}, above max.")
+        raise InputError(f"{where}: min {low} is above max {high}.")
     return Distribution(law, low, high)
 
 

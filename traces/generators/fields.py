@@ -50,7 +50,9 @@ def read(
         if name not in values:
             if _required(field):
                 raise InputError(f"{path}: is missing, and has no default.")
-        elif values[name] is not None or field.default is not None:
+        elif values[name] is None and _required(field):
+            raise InputError(f"{path}: is empty, and has no default.")
+        elif values[name] is not None:  # left empty is left out
             checked[name] = (readers or {}).get(name, reader)(values[name], path)
     try:
         return kind(**checked, **more)

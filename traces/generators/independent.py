@@ -71,7 +71,7 @@ class Independent(Workload):
 
     def shapes(self) -> Iterator[Shape]:
         """Lengths and blocks of one request after the other, without end."""
-        first = sum(head.blocks for head in self._heads)
+        first = Prefix.beyond(self._heads)
         for index in count():
             prompts, outputs, groups = (column.tolist() for column in self._block(index))
             if not self._heads:

@@ -82,7 +82,10 @@ class LogNormal:
             raise FieldError("median", "write either median or mean.")
         if (self.cv is None) == (self.sigma is None):
             raise FieldError("cv", "write either cv or sigma.")
-        _positive("median" if self.mean is None else "mean", self.median or self.mean)
+        if self.median is not None:
+            _positive("median", self.median)
+        if self.mean is not None:
+            _positive("mean", self.mean)
 
     def sample(self, rng: Generator, count: int) -> Sample:
         """`count` draws."""
@@ -167,10 +170,11 @@ def weighted(rng: Generator, weights: tuple[float, ...], count: int) -> NDArray[
     """`count` indices of `weights`, each in proportion to its weight."""
     edges = np.cumsum(weights)
     last = np.flatnonzero(weights)[-1]  # rounding may reach the very end
-    at: NDArray[np.int64] = np.searchsorted(edges, rng.random(count) * edges[-1], side="right")
-    return np.minimum(at, last)
+    at = np.searchsorted(edges, rng.random(count) * edges[-1], side="right")
+    chosen: NDArray[np.int64] = np.minimum(at, last)
+    return chosen
 
 
-def _positive(name: str, value: float | None) -> None:
-    if value is None or value <= 0:
+def _positive(name: str, value: float) -> None:
+    if value <= 0:
         raise FieldError(name, f"found {value:g}; it must be above 0.")

@@ -46,6 +46,14 @@ class Prefix:
             first += blocks
         return heads
 
+    @staticmethod
+    def beyond(heads: list[Head]) -> int:
+        """The first id free for the requests' own blocks.
+
+        One id is left out: runs that touch would be one run, and are cut where nothing is.
+        """
+        return sum(head.blocks for head in heads) + 1
+
     def choose(self, rng: Generator, count: int) -> NDArray[np.int64]:
         """Groups of `count` requests."""
         weights = tuple(k**-self.skew for k in range(1, self.groups + 1))

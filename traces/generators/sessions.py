@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from typing import Annotated
 
 from kvsim.traces.generators.arrivals import Arrivals, Burstiness, Process, Rate
 from kvsim.traces.generators.dialogues import BLOCK, Dialogue, Dialogues
-from kvsim.traces.generators.distributions import Durations, Extra, Tokens, fixed
+from kvsim.traces.generators.distributions import NONE, Durations, Extra, Tokens
 from kvsim.traces.generators.fields import Count, Duration, FieldError, nested
 from kvsim.traces.generators.prefixes import Prefix
 from kvsim.traces.generators.tools import Tools
@@ -46,7 +46,7 @@ class Sessions(Workload):
     """How many requests in all: the last session is cut short."""
     first_input_tokens: Tokens | None = None
     """New tokens in the first turn, such as a document; as in any other if left out."""
-    system_tokens: Extra = fixed(0)
+    system_tokens: Extra = NONE
     """Length of the system prompt, shared in whole blocks."""
     systems: Count = 1
     """Different system prompts; each session has one of them, all equally likely."""
@@ -86,31 +86,27 @@ class Sessions(Workload):
     def arrivals(self) -> Iterator[Request]:
         """The first turn of each session."""
         self._live = live = {}
-        id, begun = 0, 0
-        first = sum(head.blocks for head in self._heads)
-        instants = self._arrivals.instants(self.seed)
-        for session, dialogue in self._drawn():
-            at = next(instants, None)
-            if at is None or begun == self.sessions or not self._allows(id):
+        id = 0
+        first = Prefix.beyond(self._heads)
+        coming = zip(self._arrivals.instants(self.seed), self._drawn(), strict=False)
+        for at, (session, dialogue) in islice(coming, self.sessions):
+            if not self._allows(id):
                 return
             live[session] = dialogue
-            prompt = dialogue.head.tokens + dialogue.inputs[0]
-            yield self._request(id, at, session, 0, dialogue, prompt, first)
-            begun += 1
+            yield self._request(id, at, session, 0, dialogue, first)
             id += len(dialogue.inputs)
-            first += self._blocks(dialogue.longest) - dialogue.head.blocks
+            first += self._blocks(dialogue.contexts[-1]) - dialogue.head.blocks
 
     def next_turn(self, request: Request, finished: Ns) -> Request | None:
         """The session's next turn, when the user has thought. Depends on the arguments only."""
-        assert request.session is not None
         session, turn, id = request.session, request.turn + 1, request.id + 1
+        assert session is not None
         dialogue = self._live.get(session) or self._redrawn(session)
         if turn == len(dialogue.inputs) or not self._allows(id):
             self._live.pop(session, None)
             return None
         at = finished + dialogue.thinks[request.turn]
-        prompt = _context(request) + dialogue.inputs[turn]
-        return self._request(id, at, session, turn, dialogue, prompt, request.blocks[-2])
+        return self._request(id, at, session, turn, dialogue, request.blocks[-2])
 
     def _drawn(self) -> Iterator[tuple[int, Dialogue]]:
         """Numbers and contents of the sessions that fit, without end."""
@@ -126,15 +122,16 @@ class Sessions(Workload):
         return dialogue
 
     def _request(
-        self, id: int, at: Ns, session: int, turn: int, dialogue: Dialogue, prompt: int, first: int
+        self, id: int, at: Ns, session: int, turn: int, dialogue: Dialogue, first: int
     ) -> Request:
-        """A turn whose session's own block ids begin with `first`."""
-        output, pauses = dialogue.outputs[turn], dialogue.pauses[turn]
-        request = Request(
-            id, at, prompt, output, (), self.block_tokens, session, turn, pauses=pauses
+        """A turn of a session whose own block ids begin with `first`."""
+        head, _, outputs, pauses, _, contexts = dialogue
+        history = contexts[turn - 1] if turn else head.tokens
+        prompt, output = history + dialogue.inputs[turn], outputs[turn]
+        blocks = (*head.run, first, self._blocks(contexts[turn]) - head.blocks)
+        return Request(
+            id, at, prompt, output, blocks, self.block_tokens, session, turn, pauses=pauses[turn]
         )
-        own = self._blocks(_context(request)) - dialogue.head.blocks
-        return request._replace(blocks=(*dialogue.head.run, first, own))
 
     def _blocks(self, tokens: int) -> int:
         return -(tokens // -self.block_tokens)
@@ -151,9 +148,3 @@ class Sessions(Workload):
         if self.sessions is not None and turns is not None:
             limits.append(self.sessions * turns)
         return min(limits)
-
-
-def _context(request: Request) -> int:
-    """Tokens at a request's end: prompt, answer, and what tools have returned."""
-    context = request.prompt_tokens + request.output_tokens
-    return context + sum(pause.returned for pause in request.pauses)

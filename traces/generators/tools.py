@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kvsim.traces.generators.chance import stream
-from kvsim.traces.generators.distributions import Durations, Extra, fixed
+from kvsim.traces.generators.distributions import ONE, Durations, Extra
 from kvsim.traces.generators.fields import between
 from kvsim.traces.request import Pause
 
@@ -30,7 +30,7 @@ class Tools:
     duration: Durations
     returned: Extra
     """Tokens a call adds to the context."""
-    calls: Extra = fixed(1)
+    calls: Extra = ONE
     """Calls in a request that makes any."""
     probability: Annotated[float, between(0, 1)] = 1.0
     """Chance that a request makes calls."""

@@ -1,4 +1,4 @@
-"""The commands, by name. Each is a file of this folder; what they need is imported when they run."""
+"""The commands, by name, each a file of this folder; they import what they need when they run."""
 
 from typing import Annotated
 

@@ -39,7 +39,9 @@ def explain(
     console = out()
     for pool in told["pools"]:
         shape = f"tensor {pool['tensor']} x pipeline {pool['pipeline']}"
-        console.print(f"[bold]{told['model']}[/] on {pool['gpu']}, {shape}, {pool['replicas']} replicas")
+        console.print(
+            f"[bold]{told['model']}[/] on {pool['gpu']}, {shape}, {pool['replicas']} replicas"
+        )
         console.print(_memory(pool["memory"]))
         console.print()
         console.print(_steps(pool["step_times"]))
@@ -86,7 +88,11 @@ def _steps(steps: list[dict[str, Any]]) -> "Table":
         mark = "*" if step["extrapolated"] else ""
         parts = (f"{ms:.2f}" for ms in step["parts_ms"].values())
         table.add_row(
-            step["step"], f"{step['ms']:.2f}{mark}", *parts, f"{step['mfu']:.0%}", f"{step['mbu']:.0%}"
+            step["step"],
+            f"{step['ms']:.2f}{mark}",
+            *parts,
+            f"{step['mfu']:.0%}",
+            f"{step['mbu']:.0%}",
         )
     return table
 

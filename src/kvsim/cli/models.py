@@ -1,5 +1,8 @@
-"""`kvsim models`: the catalogue, and any Hugging Face config.json."""
+"""`kvsim models`: the catalogue, and what follows from one model's layers."""
 
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -8,82 +11,162 @@ from kvsim.cli.console import out, print_json
 from kvsim.cli.options import Json
 
 if TYPE_CHECKING:
-    from kvsim.models import Model
+    from kvsim.models import Layer, Model
 
-app = typer.Typer(no_args_is_help=True, help="Models: what they store, compute and read.")
+app = typer.Typer(no_args_is_help=True, help="Model architectures: KV layout, sizes, products.")
 
 
 @app.command("list")
 def list_models(json: Json = False) -> None:
-    """Every model of the catalogue."""
-    from rich.table import Table
-
+    """List the models of the catalogue."""
     from kvsim.models import model, names
 
-    found = [model(name) for name in names()]
+    models = [model(name) for name in names()]
     if json:
-        print_json({"models": [_short(one) for one in found]})
+        print_json({"models": [facts(each) for each in models]})
         return
-    table = Table("name", box=None, pad_edge=False)
-    for column in ("parameters", "active", "KV/token", "context"):
-        table.add_column(column, justify="right")
-    for one in found:
-        table.add_row(
-            one.name,
-            f"{one.parameters / 1e9:.1f} B",
-            f"{one.active_parameters / 1e9:.1f} B",
-            f"{one.layout.bytes_per_token() / 1024:,.1f} KiB",
-            f"{one.context:,}",
+    rows = (
+        (
+            each.name,
+            count(each.parameters),
+            count(each.active_parameters) if each.active_parameters < each.parameters else "",
+            kinds(each),
+            tokens(each.context),
+            size(each.layout.bytes_per_token()),
         )
-    out().print(table)
+        for each in models
+    )
+    headers = ("model", "params", "active", "layers", "context", "KV/token")
+    _print_table(headers, rows, left={"model", "layers"})
+    out().print("KV bytes per token: bf16, before windows saturate. `kvsim models show NAME`.")
 
 
 @app.command("show")
-def show(
-    name: Annotated[str, typer.Argument(help="A name, or the path of a config.json.")],
+def show_model(
+    name: Annotated[str, typer.Argument(help="A name of the catalogue, or a config.json.")],
     json: Json = False,
 ) -> None:
-    """One model: parameters, KV bytes, layers."""
-    from rich.table import Table
-
+    """Show what a model stores and computes."""
     from kvsim.models import model
 
-    one = model(name)
+    found = model(name)
     if json:
-        print_json({**_short(one), "source": one.source, "layers": one.layout.kinds()})
+        print_json(facts(found))
         return
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for label, value in (
-        ("model", one.title),
-        ("source", one.source),
-        ("parameters", f"{one.parameters / 1e9:,.2f} B, {one.active_parameters / 1e9:,.2f} B active"),
-        ("weights", f"{one.weights_bytes() / 1e9:,.1f} GB in bf16"),
-        ("KV per token", f"{one.layout.bytes_per_token():,} bytes in bf16"),
-        ("state per request", f"{one.layout.state_bytes():,} bytes in bf16"),
-        ("context", f"{one.context:,} tokens"),
-        ("layers", _runs(one)),
-        ("FLOPs per token", f"{one.token_flops() / 1e9:,.1f} G, attention apart"),
-    ):
-        table.add_row(label, value)
-    out().print(table)
+    console = out()
+    console.print(f"[bold]{found.name}[/bold]  {found.title}", soft_wrap=True)
+    for label, value in _lines(found):
+        console.print(f"  {label:<20}{value}", soft_wrap=True)
+    _print_table(*_layers(found.layers))
+    _print_table(*_products(found), left={"product", "rows"})
 
 
-def _short(one: "Model") -> dict[str, Any]:
+def facts(model: "Model") -> dict[str, Any]:
+    """What `--json` says of a model. Bytes at bf16, on one GPU."""
     return {
-        "name": one.name,
-        "title": one.title,
-        "parameters": one.parameters,
-        "active_parameters": one.active_parameters,
-        "kv_bytes_per_token": one.layout.bytes_per_token(),
-        "state_bytes": one.layout.state_bytes(),
-        "weights_bytes": one.weights_bytes(),
-        "context": one.context,
+        "name": model.name,
+        "title": model.title,
+        "source": model.source,
+        "context": model.context,
+        "vocabulary": model.vocabulary,
+        "hidden": model.hidden,
+        "kv_bytes_per_token": model.layout.bytes_per_token(),
+        "state_bytes": model.layout.state_bytes(),
+        "weights_bytes": model.weights_bytes(),
+        "parameters": model.parameters,
+        "active_parameters": model.active_parameters,
+        "layers": model.layout.kinds(),
     }
 
 
-def _runs(one: "Model") -> str:
-    """The kinds of the layers: counts of each, and the order of the first ones."""
-    from collections import Counter
+def count(number: int) -> str:
+    """A number of parameters for people: `8.03 B`."""
+    for unit, factor in (("T", 10**12), ("B", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= factor:
+            scaled = number / factor
+            return f"{scaled:.0f} {unit}" if scaled >= 100 else f"{scaled:.3g} {unit}"
+    return str(number)
 
-    counted = Counter(layer.label for layer in one.layers)
-    return ", ".join(f"{count} x {label}" for label, count in counted.items())
+
+def size(number: int) -> str:
+    """Bytes for people: `128 KiB`."""
+    for unit, factor in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if number >= factor:
+            return f"{number / factor:,.1f} {unit}".replace(".0 ", " ")
+    return f"{number} B"
+
+
+def tokens(number: int) -> str:
+    """A length for people: `128k`."""
+    for unit, factor in (("M", 2**20), ("k", 2**10)):
+        if number % factor == 0:
+            return f"{number // factor}{unit}"
+    return str(number)
+
+
+def kinds(model: "Model") -> str:
+    """How many layers are of which kind: `21 window, 21 full`."""
+    many = Counter(model.layout.kinds())
+    return ", ".join(f"{number} {kind}" for kind, number in many.items())
+
+
+def _lines(model: "Model") -> Iterable[tuple[str, str]]:
+    layout = model.layout
+    yield "source", model.source
+    yield "parameters", count(model.parameters)
+    if model.active_parameters < model.parameters:
+        yield "active per token", count(model.active_parameters)
+    yield "weights, bf16", size(model.weights_bytes())
+    yield "context", tokens(model.context)
+    yield "KV per token, bf16", size(layout.bytes_per_token())
+    yield "kept, full context", size(layout.bytes(model.context))
+    if layout.state_bytes():
+        yield "state per sequence", size(layout.state_bytes())
+    yield "products per token", f"{model.token_flops() / 1e9:,.1f} GFLOP"
+    yield "LM head per row", f"{model.head_flops() / 1e9:,.1f} GFLOP"
+
+
+def _layers(layers: "tuple[Layer, ...]") -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    headers = ("layers", "kind", "Q heads", "KV heads", "K width", "V width", "window", "state")
+    rows = []
+    alike = Counter(replace(layer, shares=None) for layer in layers)
+    for layer, many in alike.items():
+        sizes = (layer.query_heads, layer.kv_heads, layer.key_width, layer.value_width)
+        window, state = layer.window or "", layer.state or ""
+        rows.append((str(many), layer.kind, *(str(n or "") for n in (*sizes, window, state))))
+    return headers, rows
+
+
+def _products(model: "Model") -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    headers = ("product", "n", "k", "times", "rows", "experts", "visited")
+    rows: list[tuple[str, ...]] = [
+        (
+            product.name,
+            str(product.n),
+            str(product.k),
+            str(product.times),
+            product.rows,
+            str(product.experts or ""),
+            str(product.active or ""),
+        )
+        for product in model.matmuls()
+    ]
+    return headers, rows
+
+
+def _print_table(
+    headers: tuple[str, ...],
+    rows: Iterable[tuple[str, ...]],
+    left: Iterable[str] = ("kind",),
+) -> None:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+    for header in headers:
+        table.add_column(header, justify="left" if header in left else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    console = out()
+    console.print()
+    console.print(table)

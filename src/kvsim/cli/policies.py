@@ -60,7 +60,9 @@ def show(
         console.print(f"[bold]{described.question}: {described.name}[/]")
         console.print(described.text, markup=False)
         for parameter in described.parameters:
-            console.print(f"  {parameter.name}: {parameter.type} = {parameter.default}", markup=False)
+            console.print(
+                f"  {parameter.name}: {parameter.type} = {parameter.default}", markup=False
+            )
         if described.needs:
             console.print(f"  knows: {', '.join(sorted(described.needs))}; no real system does")
 

@@ -1,4 +1,4 @@
-"""`kvsim report`: draw a run folder's report again."""
+"""`kvsim report`: a run folder as a page."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,15 +6,12 @@ from typing import Annotated
 import typer
 
 from kvsim.cli.console import out
-from kvsim.errors import InputError
 
 
 def report(
-    folder: Annotated[Path, typer.Argument(metavar="RUN_DIR", help="A folder that `run` wrote.")],
+    run_dir: Annotated[Path, typer.Argument(help="A folder written by `kvsim run --out`.")],
 ) -> None:
-    """Draw report.html of a run folder again."""
-    from kvsim.report import write_report
+    """Write a run's report.html anew from the files in its folder, and print its path."""
+    from kvsim.report.page import write_report
 
-    if not (folder / "summary.json").is_file():
-        raise InputError(f"{folder} is not a run folder: it has no summary.json.")
-    out().print(f"Written to {write_report(folder)}", soft_wrap=True)
+    out().print(str(write_report(run_dir)), soft_wrap=True, markup=False)

@@ -80,13 +80,13 @@ def _show(result: "Result", folder: Path | None) -> None:
     from kvsim.report.tables import overview
 
     console = out()
-    console.print(overview(result.machine.scenario.name, result.summary))
+    console.print(overview(result.summary, result.machine.scenario.name))
     if folder is not None:
         console.print(f"Written to {folder} (open {folder / 'report.html'})", soft_wrap=True)
 
 
 def _pictures(draft: Path, perfetto: bool) -> None:
-    from kvsim.report import write_report
+    from kvsim.report.page import write_report
 
     write_report(draft)
     if perfetto:

@@ -31,7 +31,9 @@ def write_perfetto(folder: Path) -> Path:
         )
     for request in pq.read_table(folder / "requests.parquet").to_pylist():
         stages = ("arrival", "admitted", "first_token", "finish")
-        for name, begin, end in zip(("queue", "prefill", "decode"), stages, stages[1:], strict=False):
+        for name, begin, end in zip(
+            ("queue", "prefill", "decode"), stages, stages[1:], strict=False
+        ):
             if request[end] is None:
                 break
             events.append(

@@ -120,8 +120,8 @@ def capacity(
     block_bytes = whole.block_bytes + sum(window.block_bytes for window in whole.windows)
     weights = model.weights_bytes(WIDTHS[scenario.precision.weights])
     made = Capacity(
-        reported=gpu.memory,
-        usable=int(gpu.memory * (memory.utilization or engine.utilization)),
+        reported=gpu.visible or gpu.memory,
+        usable=int((gpu.visible or gpu.memory) * (memory.utilization or engine.utilization)),
         weights=-(weights // -parallel.gpus),
         activations=engine.activation_bytes(model, tokens, parallel.tensor),
         context=engine.context_bytes,

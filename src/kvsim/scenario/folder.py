@@ -1,11 +1,9 @@
-"""The run folder: written beside its place and moved there whole, so that half a run is never one."""
+"""The run folder: written beside its place and moved there whole, so that half a run is none."""
 
 import json
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from kvsim.errors import InputError
 from kvsim.scenario.load import dump
@@ -23,9 +21,9 @@ INSTANTS = ("admitted", "first_token", "finish", "session", "queue")
 
 def reserve(folder: Path) -> None:
     """Raise InputError if `folder` cannot become a run folder: better before a run than after."""
-    if folder.exists() and not (folder / "summary.json").is_file():
-        if not folder.is_dir() or any(folder.iterdir()):
-            raise InputError(f"{folder} exists and is not a run folder; choose another --out.")
+    taken = folder.exists() and not (folder / "summary.json").is_file()
+    if taken and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError(f"{folder} exists and is not a run folder; choose another --out.")
     parent = folder.absolute().parent
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -65,8 +63,6 @@ def requests(result: Result) -> "pa.Table":
     started = facts.requests["first_token"] != NEVER
     for name, part in ttft_parts(facts.requests).items():
         columns[name] = pa.array(part, mask=~started)
-    for tier in ("dram", "ssd", "remote"):
-        columns.setdefault(f"hit_{tier}", pa.array(np.zeros(len(started), np.int64)))
     order = facts.order.tolist()
     columns["client"] = pa.array([recorder.clients[row] for row in order], pa.string())
     columns["kind"] = pa.array([recorder.kinds[row] for row in order], pa.string())
@@ -87,6 +83,4 @@ def over_time(result: Result) -> "pa.Table":
     import pyarrow as pa
 
     columns = timeline(result.facts, result.end, len(result.machine.peaks))
-    for tier in ("dram", "ssd", "remote"):
-        columns.setdefault(f"hit_{tier}", np.zeros(len(columns["at"])))
     return pa.table(columns)

@@ -5,9 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from kvsim.errors import InputError, perhaps
+from kvsim.scenario.faults import sentences
 from kvsim.scenario.schema import Scenario
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -21,14 +22,20 @@ def names() -> list[str]:
 
 
 def find(name: str) -> Path:
-    """The file of a scenario: a path, or the name of a shipped one."""
+    """The file of a scenario: a path, a run folder, or the name of a shipped one."""
     path = Path(name)
     if path.is_file():
         return path
-    shipped = SHIPPED / f"{path.stem}.yaml"
-    if shipped.is_file() and path.suffix in ("", ".yaml"):
-        return shipped
-    raise InputError(f"There is no scenario {name!r}: no such file, and{perhaps(name, names())}")
+    if (path / "scenario.yaml").is_file():
+        return path / "scenario.yaml"  # a run folder stands for what was run
+    if path.name == name and path.stem in names() and path.suffix in ("", ".yaml"):
+        return SHIPPED / f"{path.stem}.yaml"
+    if path.is_dir():
+        raise InputError(f"{name} is a folder without a scenario.yaml; a scenario is a YAML file.")
+    raise InputError(
+        f"There is no scenario {name!r}: no such file, and none of that name is shipped."
+        f"{perhaps(name, names())}"
+    )
 
 
 def load(
@@ -54,12 +61,27 @@ def load(
     return parse(document, str(path))
 
 
+class _Loader(yaml.SafeLoader):
+    """Safe YAML whose mappings name a key once: of two values the last would win, unheard."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"the key {key.value!r} is there twice", key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def read(path: Path) -> dict[str, Any]:
     """The YAML document of a file, which must be a mapping."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} is not YAML: {_one_line(error)}") from None
+        raise InputError(f"{path} is not YAML: {_one_line(error)}.") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}.") from None
     if not isinstance(document, dict):
@@ -77,7 +99,7 @@ def apply(document: dict[str, Any], change: str) -> None:
     try:
         value = yaml.safe_load(text) if text else None
     except yaml.YAMLError as error:
-        raise InputError(f"--set {change!r}: the value is not YAML: {_one_line(error)}") from None
+        raise InputError(f"--set {change!r}: the value is not YAML: {_one_line(error)}.") from None
     if keys == ["cluster", "gpu"]:
         keys = ["cluster", "node", "gpu"]
     place: Any = document
@@ -116,9 +138,7 @@ def parse(document: Mapping[str, Any], source: str) -> Scenario:
     try:
         return Scenario.model_validate(document)
     except ValidationError as error:
-        said = [_say(dict(problem)) for problem in error.errors()]
-        unique = list(dict.fromkeys(said))
-        raise InputError(f"{source}: " + "\n".join(unique)) from None
+        raise InputError(f"{source}: " + "\n".join(sentences(error))) from None
 
 
 def dump(scenario: Scenario) -> str:
@@ -141,48 +161,15 @@ def _step(place: Any, key: str, keys: list[str], change: str) -> Any:
 
 
 def _index(place: list[Any], key: str, change: str) -> int:
-    if not key.isdigit() or int(key) >= len(place):
+    if not key.isdecimal() or int(key) >= len(place):
         allowed = ", ".join(str(index) for index in range(len(place)))
         raise InputError(f"--set {change!r}: {key!r} is no place in a list; allowed: {allowed}.")
     return int(key)
 
 
-def _say(problem: dict[str, Any]) -> str:
-    """One sentence of one of pydantic's findings."""
-    where = ".".join(str(part) for part in problem["loc"] if not _is_branch(part))
-    kind, found = problem["type"], problem.get("input")
-    if kind == "extra_forbidden":
-        siblings = _fields(problem["loc"][:-1])
-        return f"unknown key {where!r}.{perhaps(str(problem['loc'][-1]), siblings)}"
-    if kind == "missing":
-        return f"{where!r} is missing."
-    if kind == "value_error":
-        return f"{where or 'scenario'}: {problem['ctx']['error']}"
-    shown = f", found {found!r}" if not isinstance(found, dict | list) else ""
-    return f"{where}: {problem['msg'][:1].lower()}{problem['msg'][1:]}{shown}."
-
-
-def _is_branch(part: object) -> bool:
-    """Whether a step of a path is pydantic's name for a branch of a union, not the user's key."""
-    return isinstance(part, str) and (part == "str" or "[" in part)
-
-
-def _fields(location: tuple[Any, ...]) -> list[str]:
-    """Keys allowed at a path of the schema."""
-    part: type[BaseModel] = Scenario
-    for key in location:
-        if isinstance(key, int):
-            continue
-        inner = next(
-            (f.annotation for n, f in part.model_fields.items() if key in (n, f.alias)), None
-        )
-        if hasattr(inner, "__args__"):
-            inner = inner.__args__[0]
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
-            return []
-        part = inner
-    return [field.alias or name for name, field in part.model_fields.items()]
-
-
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    """What is wrong with a piece of YAML, and in which line."""
+    problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
+    if problem is None or mark is None:
+        return " ".join(str(error).split())
+    return f"line {mark.line + 1}: {problem}"

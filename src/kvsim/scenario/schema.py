@@ -1,9 +1,10 @@
-"""What a scenario may say, nested as the machine is nested. Facts and choices only; nothing runs."""
+"""What a scenario may say, nested as the machine is nested: facts and choices, nothing runs."""
 
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
+from kvsim.traces.generators import kinds
 from kvsim.units import MS, SECOND, duration, size
 
 
@@ -28,7 +29,7 @@ WIDTHS = {"fp32": 32, "bf16": 16, "fp16": 16, "fp8": 8, "int8": 8, "fp4": 4, "in
 class Part(BaseModel):
     """A piece of a scenario: unknown keys are errors, and nothing changes after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Precision(Part):
@@ -151,5 +152,7 @@ class Scenario(Part):
     @model_validator(mode="after")
     def _one_workload(self) -> "Scenario":
         if len(self.workload) != 1:
-            raise ValueError(f"workload needs exactly one kind, found {sorted(self.workload)}")
+            found = ", ".join(self.workload) or "none"
+            allowed = ", ".join(("trace", *kinds()))
+            raise ValueError(f"workload: write one of {allowed}; found {found}.")
         return self

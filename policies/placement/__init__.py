@@ -1,0 +1,1 @@
+"""What a lower tier keeps of what has been computed."""

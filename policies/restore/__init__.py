@@ -1,0 +1,1 @@
+"""Whether KV that a lower tier holds is loaded or computed again."""

@@ -1,0 +1,208 @@
+"""Links and what flows over them. Flows that meet on a link share it max-min fair.
+
+A transfer first waits for the latencies of its path and for a free place on links that take few at
+a time; then it flows. Between two events of the fabric every flow has one rate, so progress is
+booked at events only. Loads may outrank stores: the lower rank takes what the higher one leaves.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from math import ceil, inf
+
+from kvsim.sim.clock import LANDED, Alarm, Clock
+from kvsim.units import SECOND, Ns
+
+LOAD, STORE = 0, 1
+"""Ranks of transfers: somebody waits for a load."""
+DUST = 1e-6
+"""Bytes: what rounding leaves of a flow that has landed."""
+
+
+@dataclass(eq=False)
+class Link:
+    """One direction of a wire, or one side of a drive."""
+
+    name: str
+    bandwidth: float
+    """Bytes per second."""
+    latency: Ns = 0
+    places: int | None = None
+    """Transfers at a time; None for any number. Others wait, loads and the earlier first."""
+    flows: "dict[Flow, None]" = field(default_factory=dict, init=False, repr=False)
+    bytes: int = field(default=0, init=False)
+    """All bytes that have landed over it."""
+    busy: Ns = field(default=0, init=False)
+    """Time with at least one flow."""
+    delay: Ns = field(default=0, init=False)
+    """Time by which transfers landed later than they would have alone; booked on every link of
+    their path."""
+
+    @property
+    def is_free(self) -> bool:
+        """Whether another flow may begin."""
+        return self.places is None or len(self.flows) < self.places
+
+
+@dataclass(eq=False, slots=True)
+class Flow:
+    """A transfer of `size` bytes over `path`."""
+
+    path: tuple[Link, ...]
+    size: int
+    rank: int
+    landed: Callable[[], None]
+    ceiling: float
+    """Bytes per second it can do alone, whatever the links could."""
+    started: Ns
+    left: float
+    """Bytes that have not landed, as of the fabric's last event."""
+    rate: float = 0.0
+    """Bytes per second."""
+
+
+class Fabric:
+    """All links of a machine room."""
+
+    def __init__(self, clock: Clock, links: Iterable[Link] = ()) -> None:
+        self.clock = clock
+        self.links = {link.name: link for link in links}
+        self.on_change: list[Callable[[], None]] = []
+        """Called when rates have changed: steps may run slower or faster from now on."""
+        self._flows: dict[Flow, None] = {}
+        self._queue: list[Flow] = []
+        self._booked: Ns = 0
+        """Until when progress is booked."""
+        self._alarm: Alarm | None = None
+        self._outdated = False
+
+    def send(
+        self,
+        size: int,
+        path: tuple[Link, ...],
+        landed: Callable[[], None],
+        rank: int = LOAD,
+        ceiling: float = inf,
+        wait: Ns = 0,
+    ) -> Flow:
+        """Move `size` bytes over `path`, after its latencies and `wait`; then call `landed`."""
+        now = self.clock.now
+        flow = Flow(path, size, rank, landed, ceiling, now, float(size))
+        latency = wait + sum(link.latency for link in path)
+        if latency:
+            alarm = Alarm(self.clock, now + latency, LANDED)
+            assert alarm.callbacks is not None
+            alarm.callbacks.append(lambda event: self._enter(flow))
+        else:
+            self._enter(flow)
+        return flow
+
+    def estimate(self, size: int, path: tuple[Link, ...], ceiling: float = inf) -> Ns:
+        """How long a load begun now would take if nothing changed, at a fair share of each link."""
+        latency = sum(link.latency for link in path)
+        share = min(link.bandwidth / (1 + len(link.flows)) for link in path)
+        ahead = sum(flow.left for flow in self._queue if not set(flow.path).isdisjoint(path))
+        return latency + ceil((size + ahead) / min(share, ceiling) * SECOND)
+
+    def _enter(self, flow: Flow) -> None:
+        """The first byte is there: it flows, or waits for places."""
+        self._book()
+        self._queue.append(flow)
+        self._admit()
+        self._share()
+
+    def _admit(self) -> None:
+        """Let those that wait flow, the higher rank and the earlier first."""
+        if not self._queue:
+            return
+        waiting = []
+        for flow in sorted(self._queue, key=lambda flow: flow.rank):
+            if all(link.is_free for link in flow.path):
+                self._flows[flow] = None
+                for link in flow.path:
+                    link.flows[flow] = None
+            else:
+                waiting.append(flow)
+        self._queue = waiting
+
+    def _book(self) -> None:
+        """Progress up to now, at the rates that held."""
+        now = self.clock.now
+        passed = now - self._booked
+        self._booked = now
+        if not passed or not self._flows:
+            return
+        for flow in self._flows:
+            flow.left -= flow.rate * passed / SECOND
+        for link in {link: None for flow in self._flows for link in flow.path}:
+            link.busy += passed
+
+    def _share(self) -> None:
+        """New rates for all flows, and an alarm for the first to land."""
+        for rank in (LOAD, STORE):
+            _fill([flow for flow in self._flows if flow.rank == rank])
+        now = self.clock.now
+        nearest = min(
+            (flow.left / flow.rate for flow in self._flows if flow.rate > 0), default=None
+        )
+        if self._alarm is not None:
+            self._alarm.callbacks = []
+            self._alarm = None
+        if nearest is not None:
+            at = now + ceil(nearest * SECOND - DUST)
+            self._alarm = Alarm(self.clock, max(at, now), LANDED)
+            assert self._alarm.callbacks is not None
+            self._alarm.callbacks.append(lambda event: self._land())
+        for changed in self.on_change:
+            changed()
+
+    def _land(self) -> None:
+        """What has arrived leaves its links; whoever waited for it is told, in order of sending."""
+        self._alarm = None
+        self._book()
+        done = [
+            flow for flow in self._flows if flow.left <= max(DUST, flow.rate * HALF_NS / SECOND)
+        ]
+        now = self.clock.now
+        for flow in done:
+            del self._flows[flow]
+            alone = min(flow.ceiling, min(link.bandwidth for link in flow.path))
+            expected = sum(link.latency for link in flow.path) + ceil(flow.size / alone * SECOND)
+            for link in flow.path:
+                del link.flows[flow]
+                link.bytes += flow.size
+                link.delay += max(0, now - flow.started - expected)
+        self._admit()
+        self._share()
+        for flow in done:
+            flow.landed()
+
+
+HALF_NS = 0.5
+
+
+def _fill(flows: list[Flow]) -> None:
+    """Max-min fair rates by progressive filling, given what higher ranks take of the links."""
+    room: dict[Link, float] = {}
+    crowd: dict[Link, int] = {}
+    for flow in flows:
+        for link in flow.path:
+            if link not in room:
+                taken = sum(other.rate for other in link.flows if other.rank < flow.rank)
+                room[link] = max(0.0, link.bandwidth - taken)
+            crowd[link] = crowd.get(link, 0) + 1
+    open_flows = dict.fromkeys(flows)
+    while open_flows:
+        share = min(room[link] / count for link, count in crowd.items() if count)
+        capped = [flow for flow in open_flows if flow.ceiling <= share]
+        if capped:
+            share = min(flow.ceiling for flow in capped)
+            fixed = [flow for flow in capped if flow.ceiling == share]
+        else:
+            full = {link for link, count in crowd.items() if count and room[link] / count <= share}
+            fixed = [flow for flow in open_flows if not full.isdisjoint(flow.path)]
+        for flow in fixed:
+            flow.rate = share
+            del open_flows[flow]
+            for link in flow.path:
+                room[link] = max(0.0, room[link] - share)
+                crowd[link] -= 1

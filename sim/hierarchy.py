@@ -1,0 +1,168 @@
+"""The tiers below one replica's HBM: what they hold of a request, bringing it up, keeping it.
+
+A request whose KV is on its way is parked; the transfers share links with all others. Writes cost
+what they cost: they flow over the same links, and hold their source until they have landed.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from kvsim.sim.fabric import LOAD, STORE, Fabric
+from kvsim.sim.memory import KVMemory
+from kvsim.sim.policy import Restore, RestoreView, Stored
+from kvsim.sim.prefix import Segment
+from kvsim.sim.sequence import Sequence
+from kvsim.sim.tier import Piece, Reach, Tier
+from kvsim.sim.timing import FRACTION, Chunk, StepTime, Work
+from kvsim.units import Ns
+
+
+class Store(NamedTuple):
+    """A copy to be made of the first `tokens` of a sequence, held in HBM down to `source`."""
+
+    reach: Reach
+    sequence: Sequence
+    source: Segment
+    tokens: int
+
+
+class Hierarchy:
+    """One replica's view of the tiers, fastest first."""
+
+    def __init__(
+        self,
+        fabric: Fabric,
+        memory: KVMemory,
+        timing: StepTime,
+        reaches: tuple[Reach, ...],
+        restore: Restore,
+        classes: int,
+    ) -> None:
+        self.fabric = fabric
+        self.memory = memory
+        self.timing = timing
+        self.reaches = reaches
+        self.restore = restore
+        self._idle = (0,) * classes
+        self.on_land: tuple[Callable[[], None], Callable[[], None]] = (_nothing, _nothing)
+        """Called just before and just after a transfer lands: memory will change, has changed."""
+        self._writing: dict[tuple[Tier, int], Store | None] = {}
+        """Stores on their way by tier and sequence, and what is to be stored behind them."""
+
+    def wanted(self, sequence: Sequence, ahead: int) -> list[Piece]:
+        """What to bring up for `sequence`, with `ahead` tokens of others to be computed before it.
+
+        Pieces are asked for in order of the text; the first that is not worth it ends the list.
+        """
+        found: list[Piece] = []
+        start = self.memory.cached(sequence)
+        limit = sequence.target - 1
+        labels, label_tokens = sequence.labels, self._label_tokens(sequence)
+        for reach in self.reaches:
+            leaf, end = reach.tier.tree.match(labels, label_tokens, limit)
+            if end <= start:
+                continue
+            piece = Piece(reach, leaf, start, end)
+            if not self.restore.loads(self._view(piece, ahead)):
+                break
+            found.append(piece)
+            start = end
+        return found
+
+    def load(self, sequence: Sequence, pieces: list[Piece], landed: Callable[[], None]) -> None:
+        """Bring `pieces` up, then call `landed`. They can neither leave their tiers nor move."""
+        left = len(pieces)
+
+        def arrived(piece: Piece) -> Callable[[], None]:
+            def done() -> None:
+                nonlocal left
+                piece.reach.tier.tree.unlock(piece.leaf, self.fabric.clock.now)
+                left -= 1
+                if not left:
+                    self.on_land[0]()
+                    landed()
+                    self.on_land[1]()
+
+            return done
+
+        now, label_tokens = self.fabric.clock.now, self._label_tokens(sequence)
+        for index, piece in enumerate(pieces):
+            tree = piece.reach.tier.tree
+            if piece.end < piece.leaf.end:
+                leaf = tree.split(piece.leaf, piece.end, label_tokens)
+                pieces[index] = piece = piece._replace(leaf=leaf)
+            tree.lock(piece.leaf, now)
+        for piece in pieces:
+            reach = piece.reach
+            self.fabric.send(piece.size, reach.read, arrived(piece), LOAD, reach.read_ceiling)
+
+    def store(self, sequence: Sequence, stored: Stored) -> None:
+        """`sequence` has computed a stretch of KV: each tier keeps what its placement asks for.
+
+        What is to be kept stays in HBM until it has been copied. A second stretch waits for the
+        first.
+        """
+        leaf = sequence.leaf
+        assert leaf is not None
+        for reach in self.reaches:
+            if not reach.tier.placement.keeps(stored):
+                continue
+            self.memory.tree.hold(leaf)
+            asked = Store(reach, sequence, leaf, min(stored.tokens, leaf.end))
+            key = (reach.tier, sequence.id)
+            if key not in self._writing:
+                self._write(asked)
+                continue
+            before = self._writing[key]
+            if before is not None:
+                self.memory.tree.unlock(before.source, self.fabric.clock.now)
+            self._writing[key] = asked
+
+    def _write(self, asked: Store) -> None:
+        """Copy what the tier lacks; it can be read once it has landed."""
+        reach, sequence = asked.reach, asked.sequence
+        tier, tree, now = reach.tier, reach.tier.tree, self.fabric.clock.now
+        labels, label_tokens = sequence.labels, self._label_tokens(sequence)
+        leaf, start = tree.match(labels, label_tokens, asked.tokens)
+        size = tier.bytes(asked.tokens - start)
+        if start < leaf.end and size:
+            leaf = tree.split(leaf, start, label_tokens)
+        tree.hold(leaf)
+        if not size or not tier.reserve(size):
+            tree.unlock(leaf, now)
+            self.memory.tree.unlock(asked.source, now)
+            return
+        self._writing[tier, sequence.id] = None
+
+        def landed() -> None:
+            at = self.fabric.clock.now
+            self.on_land[0]()
+            self.memory.tree.unlock(asked.source, at)
+            tier.arriving -= size
+            tier.written += size
+            tree.unlock(tree.insert(leaf, labels, label_tokens, asked.tokens, at), at)
+            following = self._writing.pop((tier, sequence.id))
+            if following is not None:
+                self._write(following)
+            self.on_land[1]()
+
+        self.fabric.send(size, reach.write, landed, STORE, reach.write_ceiling)
+
+    def _view(self, piece: Piece, ahead: int) -> RestoreView:
+        tokens = piece.end - piece.start
+        load = self.fabric.estimate(piece.size, piece.reach.read, piece.reach.read_ceiling)
+        compute = self._computing(Chunk(tokens, piece.start))
+        waiting = self._computing(Chunk(ahead, 0)) if ahead else 0
+        return RestoreView(tokens, piece.start, piece.reach.tier.name, load, compute, waiting)
+
+    def _computing(self, chunk: Chunk) -> Ns:
+        """How long `chunk` would take by itself."""
+        work = Work(0, self._idle, self._idle, (chunk,), 0)
+        return self.timing.pace(work).first >> FRACTION
+
+    def _label_tokens(self, sequence: Sequence) -> int:
+        return sequence.request.block_tokens or self.memory.block_tokens
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,24 @@
+"""What every test shares: how hard Hypothesis tries, and how golden numbers are accepted."""
+
+import pytest
+from hypothesis import settings
+
+settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
+settings.register_profile(
+    "thorough", deadline=None, derandomize=False, max_examples=1000, print_blob=True
+)
+settings.load_profile("default")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="write what golden scenarios give now beside them, instead of comparing",
+    )
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether golden numbers are to be written, not compared."""
+    return bool(request.config.getoption("--update-golden"))
