@@ -31,10 +31,8 @@ class S3FIFO(Eviction):
     _newcomers: Newcomers = field(init=False, repr=False, default_factory=Newcomers)
     _left: Ghosts[bool] = field(init=False, repr=False, default_factory=Ghosts)
     _uses: dict[SegmentView, int] = field(init=False, repr=False, default_factory=dict)
-    """Hits of each segment since it came to its queue."""
     _filled: bool = field(init=False, repr=False, default=False)
     _proved: set[SegmentView] = field(init=False, repr=False, default_factory=set)
-    """Newcomers that were remembered."""
     _named: SegmentView | None = field(init=False, repr=False, default=None)
     """The victim; None once it has left or been used."""
     _clock: int = field(init=False, repr=False, default=0)

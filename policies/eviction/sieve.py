@@ -62,6 +62,7 @@ class SIEVE(Eviction):
         return self._newcomers.until(lambda: self._turn(evictable), self._join)
 
     def _turn(self, evictable: Callable[[SegmentView], bool]) -> SegmentView | None:
+        before = self._ahead, self._passed, self._hand
         for _ in range(3):  # to the end, over those it has just spared, and over these once more
             while (segment := self._ahead.first(evictable)) is not None:
                 self._hand = self._ahead.rank(segment)
@@ -71,6 +72,7 @@ class SIEVE(Eviction):
                 self._ahead.drop(segment)
                 self._passed.put(segment, self._hand)
             self._start_again()
+        self._ahead, self._passed, self._hand = before  # it met nobody, so it has not moved
         return None
 
     def _start_again(self) -> None:
