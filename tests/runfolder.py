@@ -28,6 +28,10 @@ cluster:
   node: {gpu: h100-sxm, gpus: 2}
   pools: [{role: unified, replicas: 2, parallel: {tensor: 1}}]
 workload: {open_loop: {rate: 5/s}}
+policies:
+  router: least_loaded
+  scheduler: {chunked_prefill: {tokens: 2048}}
+  eviction: {hbm: lru, dram: lru}
 slo: {ttft: 2 s, tpot: 30 ms}
 measure: {from: 0 s, to: null}
 seed: 1
@@ -133,6 +137,7 @@ def _timeline(rows: pd.DataFrame, bins: int = 120) -> pd.DataFrame:
         weight = None if weights is None else weights[known].to_numpy(dtype=float)
         return np.histogram(rows[name][known].to_numpy(dtype=float), edges, weights=weight)[0]
 
+    queued = rows[rows["status"] != "rejected"]
     computed = rows["prompt_tokens"] - rows[[f"hit_{tier}" for tier in TIERS]].sum(axis=1)
     running = _overlap(rows["admitted"], rows["finish"], edges)
     room = 2 * CAPACITY * KV_BYTES
@@ -140,7 +145,7 @@ def _timeline(rows: pd.DataFrame, bins: int = 120) -> pd.DataFrame:
     admitted = rows["admitted"].notna()
     frame = pd.DataFrame({
         "at": edges[1:], "width": np.diff(edges), "running": running,
-        "waiting": _overlap(rows["arrival"], rows["admitted"], edges),
+        "waiting": _overlap(queued["arrival"], queued["admitted"], edges),
         "decodes": _overlap(rows["first_token"], rows["finish"], edges),
         "kv_leased": leased,
         "kv_cached": np.minimum(np.arange(bins) * 1500 * KV_BYTES, room - leased),

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from kvsim.cli.report import report
 from kvsim.errors import InputError
-from kvsim.report import explain, read, write_report
+from kvsim.report import explain, read, time_charts, write_report
 from kvsim.report.charts import draw
 from kvsim.report.latency_charts import POINTS
 
@@ -134,6 +134,25 @@ def test_rejected_requests_keep_the_curve_below_100(tmp_path):
     rows.to_parquet(folder / "requests.parquet")
     _, _, figures = written(folder)
     assert figures["ttft"]["data"][0]["y"][-1] == 80
+
+
+def test_the_page_says_which_machine_and_policies_were_simulated(tmp_path):
+    text, _, _ = written(write_run(tmp_path, requests=5))
+    assert "llama-3.1-8b · 2 × h100-sxm<" in text
+    assert "router least_loaded · scheduler chunked_prefill · eviction hbm lru, dram lru<" in text
+
+
+def test_rejections_and_backlogs_are_found(tmp_path):
+    """300 requests in a minute."""
+    full = {"requests": 300}
+    found = {}
+    for status in ("finished", "rejected", "waiting"):
+        given = full if status == "finished" else full | {"status": status}
+        run = read(write_run(tmp_path / status, **given))
+        found[status] = time_charts.rates(run).finding.split(" ", 3)[3]
+    assert found["finished"].endswith("and the system kept up")
+    assert found["rejected"].endswith("and 100 % were rejected")
+    assert found["waiting"].endswith("300 were unfinished when the last one came")
 
 
 def test_warm_up_is_cut_from_latencies(tmp_path):
