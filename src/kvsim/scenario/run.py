@@ -17,6 +17,10 @@ from kvsim.sim.recorder import Recorder
 from kvsim.units import SECOND, Ns, seconds
 
 HOUR = 3600 * SECOND
+INTERRUPTED = "interrupted"
+"""What `partial` says of a run that was told to stop."""
+Look = Callable[[Ns, Recorder], bool]
+"""Hears the simulated time now and then; True stops the run."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ def run(
     *,
     step_by_step: bool = False,
     max_wall: float | None = None,
-    look: Callable[[Ns, Recorder], bool] | None = None,
+    look: Look | None = None,
     started: Callable[[Machine], None] | None = None,
 ) -> Result:
     """Build the scenario's machine, run it, check physics, sum up.
