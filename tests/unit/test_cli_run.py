@@ -6,12 +6,13 @@ import pty
 import signal
 import subprocess
 import sys
+from subprocess import PIPE
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
+from commands import kvsim, told
+from trace_samples import jsonl, mooncake
 
-from kvsim.cli.app import app
 from kvsim.cli.progress import watching
 from kvsim.scenario import load
 from kvsim.scenario.replications import replicate
@@ -38,23 +39,6 @@ SUMMARY: dict[str, set[str]] = {
 }
 """What summary.json promises, by part."""
 SCALARS = {"duration_s", "preemptions", "recomputed_tokens", "extrapolated_fraction", "energy"}
-
-
-def kvsim(*words: object, **environment: str) -> subprocess.CompletedProcess[str]:
-    """`kvsim WORDS` as a user's shell runs it."""
-    return subprocess.run(
-        [sys.executable, "-m", "kvsim", *map(str, words)],
-        capture_output=True, text=True, check=False, env={**os.environ, **environment},
-    )  # fmt: skip
-
-
-def told(*words: object) -> Any:
-    """The JSON that `kvsim WORDS` prints, run in this process."""
-    result = CliRunner().invoke(app, [str(word) for word in words])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)
 
 
 def results(summary: dict[str, Any]) -> dict[str, Any]:
@@ -106,10 +90,9 @@ def test_bad_input_ends_with_2_and_a_sentence_and_nothing_on_stdout(words, said)
 
 
 def test_damage_found_while_running_is_bad_input_too(tmp_path):
-    row = '{{"timestamp": {0}, "input_length": 5, "output_length": 2, "hash_ids": [{0}]}}'
-    rows = [row.format(number) for number in range(50)]
+    rows = [mooncake(at, 5, 2, [at]) for at in range(50)]
     trace = tmp_path / "trace.jsonl"
-    trace.write_text("\n".join([*rows, "{broken\n"]))
+    trace.write_text(jsonl(*rows) + "{broken\n")
     done = kvsim("run", "mooncake", "--json", "--trace", trace)
     assert (done.returncode, done.stdout) == (2, "")
     assert f"{trace}, line 51: not JSON" in done.stderr
@@ -198,7 +181,7 @@ def test_one_run_gives_no_intervals():
 def test_ctrl_c_gives_what_there_is_and_ends_with_1():
     screen, its_end = pty.openpty()
     words = [sys.executable, "-m", "kvsim", *LONG]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=its_end, text=True) as process:
+    with subprocess.Popen(words, stdout=PIPE, stderr=its_end, text=True) as process:
         os.close(its_end)
         shown = b""
         while b"simulated" not in shown:  # the bar: the run has begun
@@ -210,6 +193,20 @@ def test_ctrl_c_gives_what_there_is_and_ends_with_1():
     assert process.returncode == 1
     assert summary["partial"] == "interrupted"
     assert summary["requests"]["arrived"] >= summary["requests"]["finished"]
+
+
+def test_ctrl_c_before_the_run_has_begun_ends_with_1_too(tmp_path):
+    pipe = tmp_path / "trace.jsonl"
+    os.mkfifo(pipe)
+    words = [sys.executable, "-m", "kvsim", "hitrate", "--trace", str(pipe)]
+    with (
+        subprocess.Popen(words, stdout=PIPE, stderr=PIPE, text=True) as process,
+        pipe.open("w"),  # waits until the other side reads
+    ):
+        process.send_signal(signal.SIGINT)
+        stdout, stderr = process.communicate()
+    assert (process.returncode, stdout) == (1, "")
+    assert stderr == "kvsim: interrupted; nothing was written.\n"
 
 
 def test_the_first_ctrl_c_asks_and_the_second_insists():
