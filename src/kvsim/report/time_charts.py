@@ -287,10 +287,10 @@ def _busy_finding(times: "pd.DataFrame") -> str:
     most = _DOING[max(_DOING, key=lambda kind: mean[kind])]
     rate = share_of(used.mean(), 1)
     if len(times) == 1:
-        return f"The replica was busy {rate} of the time, most of it with {most}"
+        return f"The replica was busy {rate} of the time, mainly with {most}"
     low, high = share_of(used.min(), 1), share_of(used.max(), 1)
     alike = "all alike" if used.max() - used.min() < ALIKE else f"between {low} and {high}"
-    return f"Replicas were busy {rate} of the time, {alike}, most of it with {most}"
+    return f"Replicas were busy {rate} of the time, {alike}, mainly with {most}"
 
 
 _DOING = {"prefill": "prompts", "both": "prompts and answers at once", "decode": "answers alone"}
