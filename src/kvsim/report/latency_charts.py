@@ -94,10 +94,10 @@ def tpot_cdf(run: RunFolder) -> Chart:
     rows = rows[rows["finish"].notna() & (rows["output_tokens"] > 1)]
     pace = (rows["finish"] - rows["first_token"]) / (rows["output_tokens"] - 1) / SECOND
     values = _sorted(pace)
-    targets = _targets(run, "tpot", values, len(values))
     what = "Time per output token after the first (TPOT), mean of each finished answer."
     if not len(values):
         return Chart("tpot", "No answer of two or more tokens finished", what)
+    targets = _targets(run, "tpot", values, len(values))
     finding = "The one finished answer then came at a token every " + _quantile(values, 1)
     if len(values) > 1:
         finding = (
@@ -197,10 +197,10 @@ def _cdf(values: "Floats", arrived: int, what: str, colour: str, targets: list[T
     )  # fmt: skip
     start, stop = _range(drawn, low / scale, _at(values, 0.99) / scale, high / scale, log)
     for target in shown:
-        x = target.limit / scale
-        place = ((np.log10(x) if log else x) - start) / (stop - start)
+        limit = target.limit / scale
+        place = ((np.log10(limit) if log else limit) - start) / (stop - start)
         text = f"{target.label} SLO {words.target(target.limit)}: {words.percent(target.met)} met"
-        marked(drawn, x, text.strip(), float(place), log)
+        marked(drawn, limit, text.strip(), float(place), log)
     for share in (0.5, 0.99):
         _dot(drawn, _at(values, share), share * len(values) / arrived, share, scale, colour, log)
     drawn.update_yaxes(range=[0, 103])

@@ -211,7 +211,7 @@ def _line(
     drawn.add_scatter(
         x=_middles(frame), y=short(values), name=name, mode=mode, yaxis=yaxis,
         line={"color": colour, "width": 2, "dash": dash},
-        hovertemplate=f"%{{y:.3~s}}{unit}",
+        hovertemplate=f"%{{y:,.3~r}}{unit}",
     )  # fmt: skip
 
 
@@ -227,7 +227,7 @@ def _area(
     drawn.add_scatter(
         x=_middles(frame), y=short(values), name=name, mode="lines", stackgroup="all",
         line={"color": colour, "width": 0.5}, fillcolor=colour,
-        hovertemplate=f"%{{y:.3~g}}{unit}",
+        hovertemplate=f"%{{y:,.3~r}}{unit}",
     )  # fmt: skip
 
 
