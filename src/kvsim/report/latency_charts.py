@@ -34,7 +34,7 @@ WIDE = 20.0
 """From this ratio of the 99th to the 1st percentile on, an axis is logarithmic."""
 NEAR = 4.0
 """A target up to this many times beyond the slowest request is drawn."""
-LEFT = 0.78
+LEFT = 0.7
 """The 99th percentile stands at most this far along the axis, so that its name fits beside it."""
 TICKS = ((2.2, (1, 2, 5)), (4.5, (1, 3)), (99.0, (1,)))
 """(Up to how many decades, ticks in each) of logarithmic axes."""
