@@ -50,7 +50,8 @@ def test_times_are_read_with_their_unit_and_shown_with_one(text, ns, shown):
 
 def test_what_is_left_out_has_defaults_and_dump_writes_them_out():
     shown = yaml.safe_load(dump(parse(document(), "x")))
-    assert shown["cluster"]["node"] == {"gpu": "h100-sxm", "gpus": 8}
+    node = {"gpu": "h100-sxm", "gpus": 8, "host": "dgx-h100", "gpus_per_uplink": 1}
+    assert shown["cluster"]["node"] == node
     assert shown["measure"] == {"from": "0 s", "to": None}
     assert shown["seed"] == 1
 
