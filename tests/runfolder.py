@@ -1,9 +1,8 @@
 """A small run folder made by arithmetic: a queue before serial prefill, then a steady decode."""
 
 import json
-from pathlib import Path
-
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -29,6 +28,10 @@ cluster:
   node: {gpu: h100-sxm, gpus: 2}
   pools: [{role: unified, replicas: 2, parallel: {tensor: 1}}]
 workload: {open_loop: {rate: 5/s}}
+policies:
+  router: least_loaded
+  scheduler: {chunked_prefill: {tokens: 2048}}
+  eviction: {hbm: lru, dram: lru}
 slo: {ttft: 2 s, tpot: 30 ms}
 measure: {from: 0 s, to: null}
 seed: 1
@@ -134,18 +137,18 @@ def _timeline(rows: pd.DataFrame, bins: int = 120) -> pd.DataFrame:
         weight = None if weights is None else weights[known].to_numpy(dtype=float)
         return np.histogram(rows[name][known].to_numpy(dtype=float), edges, weights=weight)[0]
 
+    queued = rows[rows["status"] != "rejected"]
     computed = rows["prompt_tokens"] - rows[[f"hit_{tier}" for tier in TIERS]].sum(axis=1)
     running = _overlap(rows["admitted"], rows["finish"], edges)
-    leased = np.minimum(running * 2000, 2 * CAPACITY) * KV_BYTES
+    room = 2 * CAPACITY * KV_BYTES
+    leased = np.minimum(running * 2000 * KV_BYTES, room)
     admitted = rows["admitted"].notna()
     frame = pd.DataFrame({
         "at": edges[1:], "width": np.diff(edges), "running": running,
-        "waiting": _overlap(rows["arrival"], rows["admitted"], edges),
+        "waiting": _overlap(queued["arrival"], queued["admitted"], edges),
         "decodes": _overlap(rows["first_token"], rows["finish"], edges),
         "kv_leased": leased,
-        "kv_cached": np.minimum(
-            np.arange(bins) * 1500 * KV_BYTES, 2 * CAPACITY * KV_BYTES - leased
-        ),
+        "kv_cached": np.minimum(np.arange(bins) * 1500 * KV_BYTES, room - leased),
         "prefill_tokens": counted("first_token", computed),
         "decode_tokens": counted("finish", rows["output_tokens"]),
         "arrived": counted("arrival"), "finished": counted("finish"),
@@ -216,7 +219,7 @@ def _summary(rows: pd.DataFrame, timeline: pd.DataFrame, replicas: int) -> dict[
             "evicted_bytes": 0,
         },
         "transfers": {
-            "pcie": {"bytes": hits["dram"] * KV_BYTES, "busy_fraction": 0.1, "queue_s": 0},
+            "pcie": {"bytes": hits["dram"] * KV_BYTES, "busy_fraction": 0.1, "queue_s": 0}
         },
         "gpu": {"busy_fraction": 0.8, "mfu": 0.3, "mbu": 0.4},
         "memory": {

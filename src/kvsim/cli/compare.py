@@ -10,9 +10,6 @@ from kvsim.cli.console import err, out, print_json
 from kvsim.cli.options import Json, Seed, TraceFile, TraceFormat
 from kvsim.errors import InputError
 
-INTERRUPTED = "interrupted"
-"""What a summary's `partial` says after Ctrl-C."""
-
 
 def compare(
     scenarios: Annotated[
@@ -30,6 +27,8 @@ def compare(
     json: Json = False,
 ) -> None:
     """Run scenarios side by side; of one scenario, compare --set-a with --set-b."""
+    from kvsim.scenario.run import INTERRUPTED
+
     changes = [set_a or [], set_b or []]
     if len(scenarios) == 1:
         if not (set_a or set_b):

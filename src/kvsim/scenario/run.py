@@ -7,19 +7,24 @@ from typing import Any
 
 import kvsim
 from kvsim.calibration import digest
+from kvsim.errors import InputError
 from kvsim.hardware import drive, price
 from kvsim.scenario.build import Machine, build
 from kvsim.scenario.load import dump
 from kvsim.scenario.schema import Scenario
 from kvsim.sim.metrics import Facts, Targets, summarize
-from kvsim.sim.physics import check
+from kvsim.sim.physics import PhysicsError, check
 from kvsim.sim.recorder import Recorder
-from kvsim.units import SECOND, Ns
+from kvsim.units import SECOND, Ns, seconds
 
 HOUR = 3600 * SECOND
 TIER_BYTES = (
     "capacity_bytes", "held_bytes", "written_bytes", "refused_bytes", "evicted_bytes",
 )  # fmt: skip
+INTERRUPTED = "interrupted"
+"""What `partial` says of a run that was told to stop."""
+Look = Callable[[Ns, Recorder], bool]
+"""Hears the simulated time now and then; True stops the run."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,7 @@ def run(
     *,
     step_by_step: bool = False,
     max_wall: float | None = None,
-    look: Callable[[Ns, Recorder], bool] | None = None,
+    look: Look | None = None,
     started: Callable[[Machine], None] | None = None,
 ) -> Result:
     """Build the scenario's machine, run it, check physics, sum up.
@@ -52,25 +57,38 @@ def run(
     simulation.run(scenario.measure.end, max_wall, look)
     facts = Facts.of(simulation.recorder)
     check(facts, simulation.recorder, machine.peaks)
+    _everything_is_over(machine, facts)
     end = int(facts.spans["end"].max()) if len(facts.spans["end"]) else simulation.env.now
-    return Result(machine, facts, end, _summary(machine, facts, end))
+    return Result(machine, facts, end, _summary(machine, facts))
 
 
-def _summary(machine: Machine, facts: Facts, end: Ns) -> dict[str, Any]:
+def _everything_is_over(machine: Machine, facts: Facts) -> None:
+    """A run that was not cut short leaves nobody waiting."""
+    if machine.simulation.partial or machine.scenario.measure.end is not None:
+        return
+    left = int(((facts.status == "waiting") | (facts.status == "running")).sum())
+    if left:
+        raise PhysicsError(f"{left} requests are not finished, and nothing is left to happen")
+
+
+def _summary(machine: Machine, facts: Facts) -> dict[str, Any]:
     scenario, simulation = machine.scenario, machine.simulation
-    measure, slo = scenario.measure, scenario.slo
-    targets = Targets(slo.ttft, slo.tpot)
-    summary = summarize(facts, targets, measure.start, measure.end, end)
+    now, start, end = simulation.env.now, scenario.measure.start, scenario.measure.end
+    if end is not None:
+        now = end = min(end, now) if simulation.partial else end
+    slo = scenario.slo
+    summary = summarize(facts, Targets(slo.ttft, slo.tpot), start, end, now)
+    summary["requests"]["dropped"] = getattr(machine.workload, "dropped", 0)
     engines = simulation.cluster.engines
     summary["cache"]["evicted_bytes"] = sum(engine.memory.tree.evicted for engine in engines)
-    summary["requests"]["dropped"] = getattr(machine.workload, "dropped", 0)
-    measured = facts.within(measure.start, measure.end)
+    measured = facts.within(start, end)
+    _something_was_measured(machine, facts, measured)
     return {
         "partial": simulation.partial,
         **summary,
-        "transfers": _transfers(machine, end),
-        "tiers": _tiers(machine, end),
-        "gpu": _gpu(machine, measured, summary["duration_s"]),
+        "transfers": _transfers(machine, now),
+        "tiers": _tiers(machine, now),
+        "gpu": _gpu(machine, facts, summary["duration_s"]),
         "memory": _memory(machine, facts),
         "cost": _cost(machine, measured, summary["duration_s"]),
         "energy": None,
@@ -123,16 +141,32 @@ def _tiers(machine: Machine, end: Ns) -> dict[str, dict[str, Any]]:
     return found
 
 
+def _something_was_measured(machine: Machine, facts: Facts, measured: Facts) -> None:
+    if len(measured.status) or machine.simulation.partial:
+        return
+    arrival = facts.requests["arrival"]
+    if not len(arrival):
+        raise InputError("workload: no request arrives in the whole run.")
+    raise InputError(
+        "measure: no request arrives from `from` on and before `to`; the first arrives at "
+        f"{seconds(arrival.min()):g} s, the last at {seconds(arrival.max()):g} s."
+    )
+
+
 def _gpu(machine: Machine, facts: Facts, duration: float) -> dict[str, float | None]:
     """Shares of the replicas' time in a step, of their peak FLOP/s, of their peak HBM bytes/s."""
-    spans, peaks = facts.spans, machine.peaks
+    spans, peaks, measure = facts.spans, machine.peaks, machine.scenario.measure
     if not duration:
         return {"busy_fraction": None, "mfu": None, "mbu": None}
-    busy = int((spans["end"] - spans["start"]).sum()) / SECOND
+    last = spans["end"] if measure.end is None else spans["end"].clip(max=measure.end)
+    inside = (last - spans["start"].clip(min=measure.start)).clip(min=0)
+    share = inside / (spans["end"] - spans["start"]).clip(min=1)
     return {
-        "busy_fraction": busy / (duration * len(peaks)),
-        "mfu": float(spans["flops"].sum()) / (duration * sum(peak.flops for peak in peaks)),
-        "mbu": float(spans["bytes"].sum()) / (duration * sum(peak.bandwidth for peak in peaks)),
+        "busy_fraction": int(inside.sum()) / SECOND / (duration * len(peaks)),
+        "mfu": float((spans["flops"] * share).sum())
+        / (duration * sum(peak.flops for peak in peaks)),
+        "mbu": float((spans["bytes"] * share).sum())
+        / (duration * sum(peak.bandwidth for peak in peaks)),
     }
 
 
