@@ -59,8 +59,9 @@ class Eviction(ABC):
 
     The life of a segment: `touched` when it is inserted, and again at each hit; `locked` when its
     first reader comes and `released` when its last one goes; `removed` at the end. An insertion is
-    locked from the start. What is on a path to a locked segment is locked too, and what has others
-    below it cannot leave: `evictable` knows. Calls should cost O(log n) at most, amortised.
+    locked from the start, except in a replay without time. What is on a path to a locked segment is
+    locked too, and what has others below it cannot leave: `evictable` knows. Calls should cost
+    O(log n) at most, amortised; `kvsim.policies.eviction.order` keeps books that do.
     """
 
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -87,7 +88,7 @@ class Eviction(ABC):
         """
 
     def locked(self, segment: SegmentView) -> None:
-        """`segment` got its first reader and cannot leave. It was touched just before."""
+        """`segment` got its first reader and cannot leave. A use, or a copy, which is no use."""
         del segment
 
     def released(self, segment: SegmentView, now: Ns) -> None:

@@ -1,6 +1,6 @@
 """Eviction: the clock."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from kvsim.policies.eviction.fields import within
@@ -34,8 +34,7 @@ class Clock(Eviction):
             self._marked[segment] = min(self._marked[segment] + 1, self.marks)
             return
         self._marked[segment] = 0
-        for joining in self._newcomers.come(segment):
-            self._to_the_end(joining)
+        self._join(self._newcomers.come(segment))
 
     def released(self, segment: SegmentView, now: Ns) -> None:
         """It may leave again, from its old place."""
@@ -56,21 +55,17 @@ class Clock(Eviction):
 
     def victim(self, evictable: Callable[[SegmentView], bool]) -> SegmentView | None:
         """The first without a mark, as the hand goes round."""
-        for all_of_them in (False, True):
-            found = self._turn(evictable)
-            if found is not None:
-                return found
-            for joining in self._newcomers.join(all_of_them):
-                self._to_the_end(joining)
-        return self._turn(evictable)
+        return self._newcomers.until(lambda: self._turn(evictable), self._join)
 
     def _turn(self, evictable: Callable[[SegmentView], bool]) -> SegmentView | None:
-        segment = self._order.first(evictable)
-        while segment is not None and self._marked[segment]:
+        while (segment := self._order.first(evictable)) is not None and self._marked[segment]:
             self._marked[segment] -= 1
             self._to_the_end(segment)
-            segment = self._order.first(evictable)
         return segment
+
+    def _join(self, newcomers: Iterable[SegmentView]) -> None:
+        for segment in newcomers:
+            self._to_the_end(segment)
 
     def _to_the_end(self, segment: SegmentView) -> None:
         self._clock += 1

@@ -1,5 +1,6 @@
 """What has left lately, by name: the memory of policies that learn from regret. Not a policy."""
 
+from collections import OrderedDict
 from collections.abc import Hashable
 from typing import Generic, TypeVar
 
@@ -19,7 +20,7 @@ class Ghosts(Generic[Note]):
     __slots__ = ("_notes",)
 
     def __init__(self) -> None:
-        self._notes: dict[Hashable, Note] = {}
+        self._notes: OrderedDict[Hashable, Note] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._notes)
@@ -36,4 +37,4 @@ class Ghosts(Generic[Note]):
     def trim(self, limit: float) -> None:
         """Forget the oldest until no more than `limit` are left."""
         while len(self._notes) > max(limit, 0):
-            del self._notes[next(iter(self._notes))]
+            self._notes.popitem(last=False)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from kvsim.policies.eviction.fields import within
 from kvsim.policies.eviction.ghosts import Ghosts
-from kvsim.policies.eviction.order import Order
+from kvsim.policies.eviction.order import Order, anything
 from kvsim.sim.policy import Eviction, SegmentView, eviction
 from kvsim.units import Ns
 
@@ -85,13 +85,13 @@ class LIRS(Eviction):
         return self._lir.first(evictable) if found is None else found
 
     def _bottom(self) -> float:
-        lowest = self._lir.first(_anything)
+        lowest = self._lir.first(anything)
         return 0.0 if lowest is None else self._lir.rank(lowest)
 
     def _demote(self, limit: float) -> None:
         """Least recent LIR segments become HIR until no more than `limit` tokens are LIR."""
         while self._lir.tokens > limit:
-            lowest = self._lir.first(_anything)
+            lowest = self._lir.first(anything)
             if lowest is None:
                 break
             used = int(self._lir.rank(lowest))
@@ -103,7 +103,3 @@ class LIRS(Eviction):
         """To the end of the HIR queue."""
         self._hir.put(segment, self._clock)
         self._used[segment] = used
-
-
-def _anything(segment: SegmentView) -> bool:
-    return True

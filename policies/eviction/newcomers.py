@@ -1,8 +1,8 @@
 """What has come since room was last made. Not a policy itself."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
-from kvsim.policies.eviction.order import Order
+from kvsim.policies.eviction.order import Order, anything
 from kvsim.sim.policy import SegmentView
 
 
@@ -25,23 +25,31 @@ class Newcomers:
         """`segment` is inserted; yields those that are newcomers no longer."""
         if self._made_room:
             self._made_room = False
-            yield from self.join(all_of_them=True)
+            yield from self._leave(0)
         self._came += 1
         self.waiting.put(segment, self._came)
-
-    def join(self, all_of_them: bool) -> Iterator[SegmentView]:
-        """Takes and yields those here, first come, first; or all but the last to come."""
-        while len(self.waiting) > (0 if all_of_them else 1):
-            segment = self.waiting.first(_anything)
-            assert segment is not None
-            self.waiting.drop(segment)
-            yield segment
 
     def removed(self, segment: SegmentView) -> None:
         """Room was made; `segment` is gone."""
         self._made_room = True
         self.waiting.drop(segment)
 
+    def until(
+        self,
+        choose: Callable[[], SegmentView | None],
+        join: Callable[[Iterable[SegmentView]], None],
+    ) -> SegmentView | None:
+        """What `choose` finds; while that is nothing, all but the last `join`, then all."""
+        for staying in (1, 0):
+            found = choose()
+            if found is not None:
+                return found
+            join(self._leave(staying))
+        return choose()
 
-def _anything(segment: SegmentView) -> bool:
-    return True
+    def _leave(self, staying: int) -> Iterator[SegmentView]:
+        while len(self.waiting) > staying:
+            segment = self.waiting.first(anything)
+            assert segment is not None
+            self.waiting.drop(segment)
+            yield segment

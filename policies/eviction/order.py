@@ -126,3 +126,8 @@ class Order(Generic[Rank]):
         tokens = place.segment.tokens
         self.tokens += tokens - place.tokens
         place.tokens = tokens
+
+
+def anything(segment: SegmentView) -> bool:
+    """To find the lowest of all that are offered."""
+    return True

@@ -1,10 +1,10 @@
 """Eviction: SIEVE."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from kvsim.policies.eviction.newcomers import Newcomers
-from kvsim.policies.eviction.order import Order
+from kvsim.policies.eviction.order import Order, anything
 from kvsim.sim.policy import Eviction, SegmentView, eviction
 from kvsim.units import Ns
 
@@ -50,7 +50,7 @@ class SIEVE(Eviction):
         """Forgotten; the segment before it may now leave. Behind the last the hand starts anew."""
         self._ahead.drop(segment)
         self._passed.drop(segment)
-        if self._ahead.first(_anything) is None:
+        if self._ahead.first(anything) is None:
             self._start_again()
         self._newcomers.removed(segment)
         del self._visited[segment]
@@ -59,32 +59,27 @@ class SIEVE(Eviction):
 
     def victim(self, evictable: Callable[[SegmentView], bool]) -> SegmentView | None:
         """The next without a visit; at the end the hand starts again with the oldest."""
-        for all_of_them in (False, True):
-            found = self._turn(evictable)
-            if found is not None:
-                return found
-            self._join(self._newcomers.join(all_of_them))
-        return self._turn(evictable)
+        return self._newcomers.until(lambda: self._turn(evictable), self._join)
 
     def _turn(self, evictable: Callable[[SegmentView], bool]) -> SegmentView | None:
+        before = self._ahead, self._passed, self._hand
         for _ in range(3):  # to the end, over those it has just spared, and over these once more
-            segment = self._ahead.first(evictable)
-            while segment is not None:
+            while (segment := self._ahead.first(evictable)) is not None:
                 self._hand = self._ahead.rank(segment)
                 if not self._visited[segment]:
                     return segment
                 self._visited[segment] = False
                 self._ahead.drop(segment)
                 self._passed.put(segment, self._hand)
-                segment = self._ahead.first(evictable)
             self._start_again()
+        self._ahead, self._passed, self._hand = before  # it met nobody, so it has not moved
         return None
 
     def _start_again(self) -> None:
         self._ahead, self._passed = self._passed, self._ahead
         self._hand = 0.0
 
-    def _join(self, newcomers: Iterator[SegmentView]) -> None:
+    def _join(self, newcomers: Iterable[SegmentView]) -> None:
         for segment in newcomers:
             self._clock += 1
             self._ahead.put(segment, self._clock)
@@ -97,7 +92,3 @@ class SIEVE(Eviction):
             self._passed.put(segment, rank)
         self._ahead.offer(segment)
         self._passed.offer(segment)
-
-
-def _anything(segment: SegmentView) -> bool:
-    return True

@@ -1,19 +1,15 @@
 """Eviction: W-TinyLFU."""
 
-from collections import deque
-from collections.abc import Callable, Hashable
+from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from kvsim.policies.eviction.fields import within
 from kvsim.policies.eviction.ghosts import name
-from kvsim.policies.eviction.order import Order
+from kvsim.policies.eviction.order import Order, anything
+from kvsim.policies.eviction.uses import RecentUses
 from kvsim.sim.policy import Eviction, SegmentView, eviction
 from kvsim.units import Ns
-
-MOST_USES = 15
-"""Uses are counted with four bits."""
-SAMPLE = 10
-"""Counts are halved after so many uses for each segment here."""
 
 
 @eviction.register("tinylfu")
@@ -23,8 +19,7 @@ class TinyLFU(Eviction):
 
     Einziger, Friedman & Manes, TinyLFU: a highly efficient cache admission policy, ACM ToS 2017,
     as W-TinyLFU: window of the share `window` of all tokens, the rest a segmented LRU with
-    `protected` of it protected. Uses outlive segments; they are counted exactly, where the paper
-    has a sketch, and halved as there.
+    `protected` of it protected.
     """
 
     window: float = 0.01
@@ -34,9 +29,10 @@ class TinyLFU(Eviction):
     _protected: Order[float] = field(init=False, repr=False, default_factory=Order)
     _queues: tuple[Order[float], ...] = field(init=False, repr=False)
     """The three, in the order in which they pay."""
-    _uses: dict[Hashable, int] = field(init=False, repr=False, default_factory=dict)
-    _sampled: int = field(init=False, repr=False, default=0)
-    _contenders: deque[SegmentView] = field(init=False, repr=False, default_factory=deque)
+    _uses: RecentUses = field(init=False, repr=False, default_factory=RecentUses)
+    _contenders: OrderedDict[SegmentView, None] = field(
+        init=False, repr=False, default_factory=OrderedDict
+    )
     """Out of the window since the last eviction, and not yet compared with anybody."""
     _evicted: bool = field(init=False, repr=False, default=False)
     _named: SegmentView | None = field(init=False, repr=False, default=None)
@@ -52,6 +48,7 @@ class TinyLFU(Eviction):
         """One use more. A newcomer may push another out of the window, into the contest."""
         if segment is self._named:
             self._named = None
+        self._contenders.pop(segment, None)
         if self._probation.drop(segment) or segment in self._protected:
             self._to_the_end(self._protected, segment)
             self._shift(self._protected, self.protected, self._probation.tokens)
@@ -61,7 +58,7 @@ class TinyLFU(Eviction):
                 self._contenders.clear()
             self._to_the_end(self._window, segment)
             self._shift(self._window, self.window, self._probation.tokens + self._protected.tokens)
-        self._count(segment)
+        self._uses.count(name(segment), sum(map(len, self._queues)))
 
     def released(self, segment: SegmentView, now: Ns) -> None:
         """Used until now; no hit."""
@@ -70,16 +67,16 @@ class TinyLFU(Eviction):
                 self._to_the_end(queue, segment)
 
     def split(self, segment: SegmentView, head: SegmentView) -> None:
-        """Both are where the segment was; its uses are the head's, which has its name."""
+        """Both are where the segment was; its recent uses are the head's, which has its name."""
         for queue in self._queues:
             queue.split(segment, head)
-        self._uses[name(segment)] = self._uses.get(name(head), 0)
 
     def removed(self, segment: SegmentView) -> None:
         """Only its uses are remembered."""
         self._evicted = True
         if segment is self._named:
             self._named = None
+        self._contenders.pop(segment, None)
         for queue in self._queues:
             queue.drop(segment)
             queue.offer(segment.parent)
@@ -96,37 +93,25 @@ class TinyLFU(Eviction):
     def _contest(
         self, incumbent: SegmentView, evictable: Callable[[SegmentView], bool]
     ) -> SegmentView:
-        while self._contenders and self._contenders[0] not in self._probation:
-            self._contenders.popleft()
-        if not self._contenders or not evictable(self._contenders[0]):
+        contender = next(iter(self._contenders), incumbent)
+        if not evictable(contender):
             return incumbent
-        contender = self._contenders.popleft()
-        uses = self._uses.get(name(contender), 0)
-        return incumbent if uses > self._uses.get(name(incumbent), 0) else contender
+        self._contenders.pop(contender, None)
+        more = self._uses[name(contender)] > self._uses[name(incumbent)]
+        return incumbent if more else contender
 
     def _shift(self, queue: Order[float], share: float, others: int) -> None:
         """What is too much for `queue` goes on probation."""
         while len(queue) > 1 and queue.tokens > share * (queue.tokens + others):
-            oldest = queue.first(_anything)
+            oldest = queue.first(anything)
             if oldest is None:
                 break
             queue.drop(oldest)
             others += oldest.tokens
             self._to_the_end(self._probation, oldest)
             if queue is self._window:
-                self._contenders.append(oldest)
-
-    def _count(self, segment: SegmentView) -> None:
-        self._uses[name(segment)] = min(self._uses.get(name(segment), 0) + 1, MOST_USES)
-        self._sampled += 1
-        if self._sampled > SAMPLE * sum(map(len, self._queues)):
-            self._sampled //= 2
-            self._uses = {key: uses // 2 for key, uses in self._uses.items() if uses > 1}
+                self._contenders[oldest] = None
 
     def _to_the_end(self, queue: Order[float], segment: SegmentView) -> None:
         self._clock += 1
         queue.put(segment, self._clock)
-
-
-def _anything(segment: SegmentView) -> bool:
-    return True

@@ -17,7 +17,8 @@ class TwoQ(Eviction):
 
     Johnson & Shasha, 2Q: a low overhead high performance buffer management replacement algorithm,
     VLDB 1994, full version: A1in holds the share `inflow` of all tokens, A1out remembers as many
-    names as the share `memory` of the segments here; defaults as they recommend.
+    names as the share `memory` of the segments here; defaults as they recommend. The paper makes
+    room before it inserts; here the newcomer is in by then, and is not counted.
     """
 
     inflow: float = 0.25
@@ -25,6 +26,7 @@ class TwoQ(Eviction):
     _inflow: Order[float] = field(init=False, repr=False, default_factory=Order)
     _main: Order[float] = field(init=False, repr=False, default_factory=Order)
     _left: Ghosts[bool] = field(init=False, repr=False, default_factory=Ghosts)
+    _newcomer: SegmentView | None = field(init=False, repr=False, default=None)
     _clock: int = field(init=False, repr=False, default=0)
 
     def __post_init__(self) -> None:
@@ -35,7 +37,10 @@ class TwoQ(Eviction):
         """Use counts in the main queue only: soon after the first it says little."""
         if segment in self._inflow:
             return
-        known = segment in self._main or self._left.take(segment)
+        known = segment in self._main
+        if not known:
+            self._newcomer = segment
+            known = self._left.take(segment) is not None
         self._to_the_end(self._main if known else self._inflow, segment)
 
     def released(self, segment: SegmentView, now: Ns) -> None:
@@ -52,6 +57,8 @@ class TwoQ(Eviction):
 
     def removed(self, segment: SegmentView) -> None:
         """Remembered by name if it came in and left unproved."""
+        if segment is self._newcomer:
+            self._newcomer = None
         if self._inflow.drop(segment):
             self._left.add(segment, True)
         else:
@@ -62,8 +69,12 @@ class TwoQ(Eviction):
 
     def victim(self, evictable: Callable[[SegmentView], bool]) -> SegmentView | None:
         """The oldest newcomer if there are too many, else the least recent of the main queue."""
+        inflow, whole = self._inflow.tokens, self._inflow.tokens + self._main.tokens
+        if self._newcomer is not None:
+            whole -= self._newcomer.tokens
+            inflow -= self._newcomer.tokens if self._newcomer in self._inflow else 0
         first, second = self._main, self._inflow
-        if self._inflow.tokens > self.inflow * (self._inflow.tokens + self._main.tokens):
+        if inflow > self.inflow * whole:
             first, second = second, first
         found = first.first(evictable)
         return second.first(evictable) if found is None else found

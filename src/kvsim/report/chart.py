@@ -57,7 +57,13 @@ def figure(x: str, y: str, height: int = HEIGHT, **layout: Any) -> "Figure":
     return drawn
 
 
-_AXIS: dict[str, Any] = {"zeroline": False, "ticklabelstandoff": 4}
+_AXIS: dict[str, Any] = {
+    "zeroline": False,
+    "ticks": "outside",
+    "ticklen": 5,
+    "tickcolor": "rgba(0,0,0,0)",
+}
+"""Ticks are there to keep numbers off the axis, not to be seen."""
 
 
 def _title(text: str) -> dict[str, Any]:

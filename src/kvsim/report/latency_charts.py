@@ -112,7 +112,7 @@ def breakdown(run: RunFolder) -> Chart:
         barmode="stack", hovermode="closest", bargap=0.3, legend_traceorder="normal"
     )
     drawn.update_xaxes(range=[0, 100], ticksuffix="")
-    drawn.update_yaxes(automargin=True, rangemode="normal", showgrid=False, ticklabelstandoff=6)
+    drawn.update_yaxes(automargin=True, rangemode="normal", showgrid=False)
     for part in _present(bands):
         _bar(drawn, part, bands)
     return Chart(name, _breakdown_finding(bands), BREAKDOWN_CAPTION, drawn)

@@ -37,6 +37,8 @@ EVENTS = 10.0
 """Requests per interval in between: with fewer, single ones look like peaks."""
 REPLICAS = 32
 """At most this many replicas get a bar of their own: the busiest and the least busy."""
+MANY = 0.1
+"""From this share on, rejected or unfinished requests are the finding."""
 ALIKE = 0.1
 """Replicas whose busy shares differ by less are called alike."""
 COLOURS = {"hbm": BLUE, "dram": ORANGE, "ssd": GREEN, "remote": PURPLE}
@@ -149,7 +151,6 @@ def busy(run: RunFolder) -> Chart:
     drawn.update_layout(barmode="stack", hovermode="closest", legend_traceorder="normal")
     drawn.update_xaxes(range=[0, 100])
     drawn.update_yaxes(autorange="reversed", showgrid=False, automargin=True, type="category")
-    drawn.update_yaxes(ticklabelstandoff=6)
     for kind, colour in _KINDS.items():
         drawn.add_bar(
             name=kind,
@@ -232,12 +233,14 @@ def _area(
 
 def _keeping_up(run: RunFolder, frame: "pd.DataFrame") -> str:
     """Whether the system was behind when the last request came."""
-    inside = (frame["arrived"] - frame["finished"]).cumsum()
-    last = int(frame["arrived"].to_numpy().nonzero()[0][-1])
+    arrived = float(frame["arrived"].sum())
     rejected = float((run.requests["status"] == "rejected").sum())
-    left, arrived = float(inside.iloc[last]) - rejected, float(frame["arrived"].sum())
+    last = int(frame["arrived"].to_numpy().nonzero()[0][-1])
+    left = float((frame["arrived"] - frame["finished"]).iloc[: last + 1].sum()) - rejected
     rate = words.amount(arrived / (float(frame["width"].iloc[: last + 1].sum()) / SECOND))
-    if left >= 0.1 * arrived and left > 1:
+    if rejected >= MANY * arrived:
+        return f"Requests came at {rate}/s, and {share_of(rejected, arrived)} were rejected"
+    if left >= MANY * arrived and left > 1:
         return (
             f"Requests came at {rate}/s, faster than they finished: {words.count(left)} were "
             "unfinished when the last one came"

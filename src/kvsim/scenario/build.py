@@ -1,30 +1,28 @@
 """From a scenario to a machine that can run: every name looked up, every part connected."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from kvsim.calibration import calibrations, engine
 from kvsim.calibration.engine import EngineProfile
-from kvsim.errors import InputError, perhaps
+from kvsim.errors import InputError
 from kvsim.hardware import GPU, gpu
 from kvsim.models import Model, model
 from kvsim.policies import answers
 from kvsim.scenario.capacity import Capacity, capacity, shape
+from kvsim.scenario.choices import answer, answer_of_tier
+from kvsim.scenario.room import Room
 from kvsim.scenario.schema import WIDTHS, Pool, Scenario
 from kvsim.scenario.workload import workload
 from kvsim.sim.clock import Clock
 from kvsim.sim.cluster import Cluster
 from kvsim.sim.engine import Engine
+from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.physics import Peak
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.simulation import Simulation
 from kvsim.sim.timing import StepTime
 from kvsim.traces.request import Workload
-
-TIERS = ("hbm",)
-"""Tiers that may have an eviction policy of their own."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,7 @@ class Machine:
     profile: EngineProfile
     pools: tuple[Replica, ...]
     workload: Workload
+    room: Room
     simulation: Simulation
 
     @property
@@ -66,17 +65,22 @@ def build(scenario: Scenario, step_by_step: bool = False) -> Machine:
     pools = tuple(replica(scenario, pool, kind, profile, tokens) for pool in scenario.cluster.pools)
     load = workload(scenario)
     env, recorder = Clock(), Recorder()
-    router = _answer("router", scenario.policies.router)
+    router = answer("router", scenario.policies.router)
     cluster = Cluster(env, load, router, recorder, profile.request_ns)
+    bits = WIDTHS[scenario.precision.kv]
+    block_bytes = kind.layout.bytes_per_token(bits) * scenario.cluster.memory.block_tokens
+    room = Room(env, scenario, block_bytes)
     for part in pools:
         for _ in range(part.pool.replicas):
-            cluster.engines.append(_engine(env, scenario, kind, part, cluster, step_by_step))
-    return Machine(scenario, kind, profile, pools, load, Simulation(env, cluster, recorder))
+            made = _engine(env, scenario, kind, part, cluster, room, step_by_step)
+            cluster.engines.append(made)
+    simulation = Simulation(env, cluster, recorder)
+    return Machine(scenario, kind, profile, pools, load, room, simulation)
 
 
 def step_tokens(scenario: Scenario, kind: Model) -> int:
     """The most tokens that one step may compute."""
-    scheduler = _answer("scheduler", scenario.policies.scheduler)
+    scheduler = answer("scheduler", scenario.policies.scheduler)
     for limit in ("tokens", "sequences"):
         if getattr(scheduler, limit, 1) < 1:
             found = getattr(scheduler, limit)
@@ -145,49 +149,38 @@ def _engine(
     kind: Model,
     part: Replica,
     cluster: Cluster,
+    room: Room,
     step_by_step: bool,
 ) -> Engine:
     memory, policies = scenario.cluster.memory, scenario.policies
     whole = shape(kind, part.pool, WIDTHS[scenario.precision.kv], memory.block_tokens)
+    kept = KVMemory(
+        part.capacity.bytes,
+        memory.block_tokens,
+        whole.block_bytes,
+        answer_of_tier("eviction", policies.eviction, "hbm", "lru"),
+        whole.windows,
+        whole.state_bytes,
+        memory.prefix_caching and whole.reusable,
+    )
+    sights = whole.sights(kind, part.pool.parallel.tensor)
+    reaches = room.reaches(room.place(part.pool.parallel.gpus), part.gpu)
+    hierarchy = None
+    if reaches and kept.caching:
+        restore = answer("restore", policies.restore)
+        hierarchy = Hierarchy(room.fabric, kept, part.timing, reaches, restore, len(sights))
     return Engine(
         env,
         len(cluster.engines),
-        KVMemory(
-            part.capacity.bytes,
-            memory.block_tokens,
-            whole.block_bytes,
-            _answer("eviction", _of_tier(policies.eviction, "hbm")),
-            whole.windows,
-            whole.state_bytes,
-            memory.prefix_caching and whole.reusable,
-        ),
+        kept,
         part.timing,
-        _answer("scheduler", policies.scheduler),
-        _answer("preemption", policies.preemption),
+        answer("scheduler", policies.scheduler),
+        answer("preemption", policies.preemption),
         cluster.recorder,
-        whole.sights(kind, part.pool.parallel.tensor),
+        sights,
         cluster.follow,
         cluster.resume,
         longest_context(scenario, kind),
         step_by_step,
+        hierarchy,
     )
-
-
-def _answer(name: str, spec: Any) -> Any:
-    """A fresh answer, which must be able to do without the future."""
-    made = answers(name).make(spec)
-    if "future" in getattr(made, "needs", ()):
-        raise InputError(f"policies.{name}: {spec!r} knows the future, which a timed run does not.")
-    return made
-
-
-def _of_tier(spec: Any, tier: str) -> Any:
-    """The eviction of one tier: one answer serves all, or each is named."""
-    if isinstance(spec, Mapping) and any(
-        name in TIERS or isinstance(inner, str) for name, inner in spec.items()
-    ):
-        for name in spec:
-            if name not in TIERS:
-                raise InputError(f"policies.eviction: no tier {name!r}.{perhaps(name, TIERS)}")
-        return spec.get(tier, "lru")
-    return spec

@@ -8,6 +8,7 @@ from typing import Any
 import kvsim
 from kvsim.calibration import digest
 from kvsim.errors import InputError
+from kvsim.hardware import drive, price
 from kvsim.scenario.build import Machine, build
 from kvsim.scenario.load import dump
 from kvsim.scenario.schema import Scenario
@@ -17,6 +18,9 @@ from kvsim.sim.recorder import Recorder
 from kvsim.units import SECOND, Ns, seconds
 
 HOUR = 3600 * SECOND
+TIER_BYTES = (
+    "capacity_bytes", "held_bytes", "written_bytes", "refused_bytes", "evicted_bytes",
+)  # fmt: skip
 INTERRUPTED = "interrupted"
 """What `partial` says of a run that was told to stop."""
 Look = Callable[[Ns, Recorder], bool]
@@ -82,7 +86,8 @@ def _summary(machine: Machine, facts: Facts) -> dict[str, Any]:
     return {
         "partial": simulation.partial,
         **summary,
-        "transfers": {},
+        "transfers": _transfers(machine, now),
+        "tiers": _tiers(machine, now),
         "gpu": _gpu(machine, facts, summary["duration_s"]),
         "memory": _memory(machine, facts),
         "cost": _cost(machine, measured, summary["duration_s"]),
@@ -101,6 +106,39 @@ def _summary(machine: Machine, facts: Facts) -> dict[str, Any]:
             "seed": scenario.seed,
         },
     }
+
+
+def _transfers(machine: Machine, end: Ns) -> dict[str, dict[str, float]]:
+    """Per link: bytes, share of the time with a transfer, and time lost to sharing it."""
+    return {
+        name: {
+            "bytes": link.bytes,
+            "busy_fraction": link.busy / end if end else 0.0,
+            "queue_s": link.delay / SECOND,
+        }
+        for name, link in sorted(machine.room.fabric.links.items())
+    }
+
+
+def _tiers(machine: Machine, end: Ns) -> dict[str, dict[str, Any]]:
+    """Per tier below HBM, all nodes together: what it holds, took, refused and evicted."""
+    found: dict[str, dict[str, Any]] = {}
+    for (name, _), tier in machine.room.tiers.items():
+        part = found.setdefault(name, dict.fromkeys(TIER_BYTES, 0))
+        amounts = (tier.capacity, tier.tree.bytes, tier.written, tier.refused, tier.tree.evicted)
+        for key, amount in zip(TIER_BYTES, amounts, strict=True):
+            part[key] += amount
+    drives = machine.scenario.cluster.tiers.ssd
+    if drives is not None:
+        days = end / (24 * HOUR)
+        rated = drive(drives.device).endurance, drive(drives.device).warranty
+        count = drives.drives * machine.room.nodes
+        daily = found["ssd"]["written_bytes"] / days if days else None
+        found["ssd"]["written_bytes_per_day"] = daily
+        found["ssd"]["rated_bytes_per_day"] = (
+            rated[0] * count * 24 * HOUR / rated[1] if rated[0] and rated[1] else None
+        )
+    return found
 
 
 def _something_was_measured(machine: Machine, facts: Facts, measured: Facts) -> None:
@@ -154,21 +192,39 @@ def _peaks(facts: Facts) -> dict[int, int]:
 
 
 def _cost(machine: Machine, facts: Facts, duration: float) -> dict[str, Any]:
-    """What renting the GPUs for the measured time costs, at list or overridden prices."""
+    """What renting the machine for the measured time costs, at list or overridden prices."""
+    scenario, own = machine.scenario, machine.scenario.prices
     done = facts.status == "finished"
     tokens = int(facts.requests["output_tokens"][done].sum())
-    hours = usd = 0.0
-    known = True
-    for part in machine.pools:
-        part_hours = part.pool.replicas * part.pool.parallel.gpus * duration * SECOND / HOUR
-        price = machine.scenario.prices.gpu
-        price = part.gpu.price if price is None else price
-        hours += part_hours
-        known &= price is not None
-        usd += part_hours * (price or 0.0)
-    return {
-        "gpu_hours": hours,
-        "usd": usd if known else None,
-        "usd_by": {"gpu": usd if known else None, "dram": 0.0, "ssd": 0.0, "network": 0.0},
-        "usd_per_million_output_tokens": usd / tokens * 1e6 if known and tokens else None,
+    hours = duration * SECOND / HOUR
+    listed = price().over(dram=own.dram, ssd=own.ssd, network=own.network)
+    tiers, nodes = scenario.cluster.tiers, machine.room.nodes
+    dram = nodes * tiers.dram.capacity if tiers.dram else 0
+    dram += tiers.remote.capacity if tiers.remote else 0
+    ssd = nodes * tiers.ssd.capacity if tiers.ssd else 0
+    gpus = _gpu_cost(machine, hours)
+    by = {
+        "gpu": gpus,
+        "dram": listed.dram * hours * dram / 2**30,
+        "ssd": listed.ssd * hours * ssd / 2**40,
+        "network": listed.network * hours * nodes if tiers.remote else 0.0,
     }
+    usd = None if gpus is None else sum(part or 0.0 for part in by.values())
+    return {
+        "gpu_hours": hours * scenario.cluster.gpus,
+        "usd": usd,
+        "usd_by": by,
+        "usd_per_million_output_tokens": usd / tokens * 1e6 if usd is not None and tokens else None,
+    }
+
+
+def _gpu_cost(machine: Machine, hours: float) -> float | None:
+    """US dollars for all GPUs; None if one of them has no price."""
+    total = 0.0
+    for part in machine.pools:
+        own = machine.scenario.prices.gpu
+        each = part.gpu.price if own is None else own
+        if each is None:
+            return None
+        total += part.pool.replicas * part.pool.parallel.gpus * hours * each
+    return total
