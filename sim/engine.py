@@ -23,6 +23,8 @@ from kvsim.sim.timing import FRACTION, Chunk, Pace, StepTime, Work
 from kvsim.units import Ns
 
 ONE_NS = 1 << FRACTION
+HBM = 0
+"""Its place among the tiers."""
 
 
 class Span(NamedTuple):
@@ -219,7 +221,7 @@ class Engine:
             return False
         for sequence in reversed(self.waiting):
             if sequence.leaf is not None:
-                self.memory.release(sequence, self.env.now)
+                self._release(sequence, self.env.now)
                 sequence.computed = 0
                 return True
         return False
@@ -248,7 +250,7 @@ class Engine:
         self.waiting.remove(sequence)
         self._parked[sequence] = None
         sequence.parked = now
-        self.memory.admit(sequence, now)
+        self._lease(sequence, now)
         tokens = pieces[-1].end - sequence.computed
         self.memory.reserve(sequence, tokens)
         if sequence.hits is None:
@@ -299,7 +301,7 @@ class Engine:
         else:
             self.waiting.remove(sequence)
         if sequence.leaf is None:
-            self.memory.admit(sequence, now)
+            self._lease(sequence, now)
         self._running[sequence] = None
         self.prefilling.append(sequence)
         if sequence.admitted is None:
@@ -312,6 +314,19 @@ class Engine:
                 sequence.stalled += now - sequence.preempted
             sequence.preempted = None
 
+    def _lease(self, sequence: Sequence, now: Ns) -> None:
+        """`sequence` holds what is here of it."""
+        self.memory.admit(sequence, now)
+        if self.memory.caching:
+            tokens = sequence.target
+            self.recorder.looked_up(sequence, HBM, self.index, 0, tokens - 1, tokens)
+
+    def _release(self, sequence: Sequence, now: Ns) -> None:
+        """`sequence` holds nothing any more; its full blocks stay for others."""
+        self.memory.release(sequence, now)
+        if self.memory.caching:
+            self.recorder.kept(sequence, HBM, self.index, sequence.computed)
+
     def _preempt(self, victim: SequenceView) -> None:
         """`victim` gives its memory back and waits at the head of the queue to be recomputed."""
         assert isinstance(victim, Sequence)
@@ -323,7 +338,7 @@ class Engine:
             self.batch.leave(victim)
             victim.silent = now
         del self._running[victim]
-        self.memory.release(victim, now)
+        self._release(victim, now)
         victim.lost, victim.computed = victim.computed, 0
         victim.preempted = now
         victim.asked = False
@@ -379,7 +394,7 @@ class Engine:
         now = self.env.now
         del self._running[sequence]
         self._keep(sequence, "end")
-        self.memory.release(sequence, now)
+        self._release(sequence, now)
         if not sequence._remaining:
             self.recorder.finished(sequence, now)
             self.on_finish(sequence, now)

@@ -133,8 +133,9 @@ class Machine:
             if self.tiers and self.caching:
                 reaches = tuple(self._reach(index, tier) for tier in self.tiers)
                 hierarchy = Hierarchy(
-                    self.fabric, memory, self.timing, reaches, self.restore, len(self.sights)
-                )
+                    self.fabric, memory, self.timing, reaches, self.restore, len(self.sights),
+                    recorder, index,
+                )  # fmt: skip
             engine = Engine(
                 env, index, memory, self.timing, self.scheduler, Recompute(), recorder,
                 self.sights, cluster.follow, cluster.resume, self.max_context, self.step_by_step,
@@ -147,8 +148,9 @@ class Machine:
         place = 0 if tier.shared else index
         if (tier.name, place) not in self.below:
             kept = Tier(
-                tier.name, tier.blocks * BLOCK, BLOCK, BLOCK, LRU(), tier.placement, tier.backlog
-            )
+                tier.name, tier.blocks * BLOCK, BLOCK, BLOCK, LRU(), tier.placement, tier.backlog,
+                place,
+            )  # fmt: skip
             wires = [
                 Link(f"{tier.name} {place} {way}", tier.bandwidth, tier.latency)
                 for way in ("up", "down")

@@ -168,7 +168,10 @@ def _engine(
     hierarchy = None
     if reaches and kept.caching:
         restore = answer("restore", policies.restore)
-        hierarchy = Hierarchy(room.fabric, kept, part.timing, reaches, restore, len(sights))
+        hierarchy = Hierarchy(
+            room.fabric, kept, part.timing, reaches, restore, len(sights), cluster.recorder,
+            len(cluster.engines),
+        )  # fmt: skip
     return Engine(
         env,
         len(cluster.engines),

@@ -5,7 +5,7 @@ from typing import Any
 
 from kvsim.errors import InputError, perhaps
 from kvsim.policies import answers
-from kvsim.sim.metrics import TIERS
+from kvsim.sim.recorder import TIERS
 
 
 def answer(question: str, spec: Any) -> Any:

@@ -83,6 +83,7 @@ class Room:
                 answer_of_tier("eviction", policies.eviction, name, "lru"),
                 answer_of_tier("placement", policies.placement, name, "write_through"),
                 spec.backlog,
+                node,
             )
         return self.tiers[name, node]
 
