@@ -200,7 +200,7 @@ def test_spans_equal_steps_with_it(name) -> None:
 
 
 def test_it_is_no_better_than_the_optimum_on_a_loop(name) -> None:
-    """Ten blocks in turn through a cache of six: MIN with bypass hits 5 or 6 in each round of 10."""
+    """Ten blocks in turn, a cache of six: MIN with bypass hits 5 or 6 in each round."""
     looped = Lookups([(number % 10,) for number in range(100)])
     best = looped.replay(REGISTRY.make("belady"), 6).hit_blocks
     assert looped.replay(REGISTRY.make(name), 6).hit_blocks <= best
