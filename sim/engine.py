@@ -70,6 +70,7 @@ class Engine:
         max_context: int | None = None,
         step_by_step: bool = False,
         hierarchy: Hierarchy | None = None,
+        traffic: Callable[[], float] | None = None,
     ) -> None:
         self.env = env
         self.index = index
@@ -88,6 +89,9 @@ class Engine:
         """The tiers below HBM; None without any."""
         if hierarchy is not None:
             hierarchy.on_land = (self._catch_up, self._poke)
+
+        self.traffic = traffic
+        """Share of the HBM's bandwidth that transfers take at this instant; None: never any."""
 
         self.waiting: deque[Sequence] = deque()
         self.prefilling: list[Sequence] = []
@@ -359,8 +363,11 @@ class Engine:
             batch.size + ending,
         )
         pace = self.timing.pace(work)
+        taken = int(self.traffic() * ONE_NS) if self.traffic is not None else 0
+        if taken:
+            pace = pace._replace(first=pace.first + (pace.first * taken >> FRACTION))
         steps = 1
-        if not (chunks or self.preempting or self.step_by_step):
+        if not (chunks or taken or self.preempting or self.step_by_step):
             steps = min(pace.steps, batch.horizon())
             steps = batch.affordable(memory.room + batch.demand(1), steps)
         self._span = span = Span(self._clock, pace, work, steps)
@@ -457,6 +464,15 @@ class Engine:
             at = span.boundary(begun) >> FRACTION
             assert self._alarm is not None
             self._alarm = self._alarm.moved(at, (FINISH if at > now else PLAN) + self.index)
+
+    def disturbed(self) -> None:
+        """Transfers have begun, ended or changed pace: steps no longer take what they took.
+
+        What they take is asked at a step's start and holds for that step.
+        """
+        if self._span is not None and self._steps > 1 and self.traffic is not None:
+            if self.traffic() > 0:
+                self._cut()
 
     def _sleep(self) -> Event:
         """Until something arrives."""
