@@ -10,8 +10,9 @@ from kvsim.sim.timing import FRACTION
 from kvsim.units import Ns
 
 if TYPE_CHECKING:
-    from kvsim.sim.engine import Engine, Span
+    from kvsim.sim.engine import Engine
     from kvsim.sim.sequence import Sequence
+    from kvsim.sim.span import Span
     from kvsim.sim.tier import Tier
 
 NEVER = -(1 << 62)
