@@ -163,6 +163,8 @@ class Policies(Part):
     """What the tiers below HBM keep: one answer for all, or `{dram: ..., ssd: ...}`."""
     restore: Choice = "break_even"
     """Whether what they keep is loaded or computed again."""
+    prefetch: Choice = "none"
+    """When KV that is on its way up is needed: all of it, or layer by layer."""
     compression: tuple[()] = ()
     """Nothing can be listed here yet."""
     timing: Choice | None = None
