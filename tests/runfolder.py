@@ -1,9 +1,8 @@
 """A small run folder made by arithmetic: a queue before serial prefill, then a steady decode."""
 
 import json
-from pathlib import Path
-
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd

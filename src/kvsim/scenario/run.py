@@ -8,6 +8,7 @@ from typing import Any
 import kvsim
 from kvsim.calibration import digest
 from kvsim.hardware import drive, price
+from kvsim.scenario.bound import bounds
 from kvsim.scenario.build import Machine, build
 from kvsim.scenario.load import dump
 from kvsim.scenario.schema import Scenario
@@ -63,6 +64,7 @@ def _summary(machine: Machine, facts: Facts, end: Ns) -> dict[str, Any]:
     summary = summarize(facts, targets, measure.start, measure.end, end)
     engines = simulation.cluster.engines
     summary["cache"]["evicted_bytes"] = sum(engine.memory.tree.evicted for engine in engines)
+    summary["cache"]["bound"] = bounds(machine, facts)
     summary["requests"]["dropped"] = getattr(machine.workload, "dropped", 0)
     measured = facts.within(measure.start, measure.end)
     return {
