@@ -259,14 +259,14 @@ class Engine:
         """`sequence` holds what is here of it."""
         self.memory.admit(sequence, now)
         if self.memory.caching:
-            tokens = sequence.target
-            self.recorder.looked_up(sequence, HBM, self.index, 0, tokens - 1, tokens)
+            limit = sequence.target - 1
+            self.recorder.looked_up(sequence, HBM, self.index, 0, limit, now)
 
     def _release(self, sequence: Sequence, now: Ns) -> None:
         """`sequence` holds nothing any more; its full blocks stay for others."""
         self.memory.release(sequence, now)
         if self.memory.caching:
-            self.recorder.kept(sequence, HBM, self.index, sequence.computed)
+            self.recorder.kept(sequence, HBM, self.index, sequence.computed, now)
 
     def _victims(self) -> dict[Sequence, None]:
         """Who may be preempted: not those into whose memory layers are on their way."""

@@ -69,10 +69,11 @@ class Hierarchy:
         start = self.memory.cached(sequence)
         limit = sequence.target - 1
         labels, label_tokens = sequence.labels, self._label_tokens(sequence)
+        now = self.fabric.clock.now
         for reach in self.reaches:
             tier = reach.tier
             leaf, end = tier.tree.match(labels, label_tokens, limit)
-            self.recorder.looked_up(sequence, tier.rank, tier.place, start, limit, 0)
+            self.recorder.looked_up(sequence, tier.rank, tier.place, start, limit, now)
             if end <= start:
                 continue
             piece = Piece(reach, leaf, start, end)
@@ -134,7 +135,8 @@ class Hierarchy:
         What is to be kept stays in HBM until it has been copied. A second stretch waits for the
         first.
         """
-        self.memory.publish(sequence, self.fabric.clock.now)
+        now = self.fabric.clock.now
+        self.memory.publish(sequence, now)
         leaf = sequence.leaf
         assert leaf is not None
         stored = Stored(sequence.published, moment, leaf.reuses)
@@ -144,7 +146,7 @@ class Hierarchy:
                 continue
             self.memory.tree.hold(leaf)
             asked = Store(reach, sequence, leaf, min(stored.tokens, leaf.end), stored.moment)
-            self.recorder.kept(sequence, tier.rank, tier.place, asked.tokens)
+            self.recorder.kept(sequence, tier.rank, tier.place, asked.tokens, now)
             key = (tier, sequence.id)
             if key not in self._writing:
                 self._write(asked)

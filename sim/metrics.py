@@ -1,16 +1,27 @@
 """Numbers from facts: pure functions from the recorder's columns to what a user measures."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kvsim.sim.recorder import NEVER, REQUEST_COLUMNS, SPAN_COLUMNS, TIERS, Recorder
+from kvsim.sim.recorder import (
+    LEVEL_COLUMNS,
+    LOOKUP_COLUMNS,
+    NEVER,
+    REQUEST_COLUMNS,
+    SPAN_COLUMNS,
+    TIERS,
+    TRANSFER_COLUMNS,
+    Recorder,
+)  # fmt: skip
 from kvsim.sim.timing import FRACTION
 from kvsim.units import SECOND, Ns
 
 if TYPE_CHECKING:
+    from array import array
+
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
@@ -43,22 +54,26 @@ class Facts:
     gaps: "Ints"
     order: "Ints"
     """Rows of the recorder, in the order used here."""
+    lookups: "dict[str, Ints]"
+    transfers: "dict[str, Ints]"
+    """In order of their beginning, the refused ones too."""
+    levels: "dict[str, Ints]"
 
     @classmethod
     def of(cls, recorder: Recorder) -> "Facts":
         """What `recorder` has heard, requests in order of id, spans in order of their end."""
-        rows = np.frombuffer(recorder.requests, dtype=np.int64) if recorder.requests else _NONE
-        rows = rows.reshape(-1, len(REQUEST_COLUMNS))
-        order = np.argsort(rows[:, 0], kind="stable")
-        spans = np.frombuffer(recorder.spans, dtype=np.int64) if recorder.spans else _NONE
-        spans = spans.reshape(-1, len(SPAN_COLUMNS))
+        requests = _columns(recorder.requests, REQUEST_COLUMNS)
+        order = np.argsort(requests["id"], kind="stable")
         return cls(
-            requests={name: rows[order, i] for i, name in enumerate(REQUEST_COLUMNS)},
-            spans={name: spans[:, i] for i, name in enumerate(SPAN_COLUMNS)},
+            requests={name: column[order] for name, column in requests.items()},
+            spans=_columns(recorder.spans, SPAN_COLUMNS),
             status=np.array(recorder.statuses, dtype=np.str_)[order],
             kinds=np.array(recorder.kinds, dtype=np.str_)[order],
             gaps=np.array(recorder.gaps, dtype=np.int64),
             order=order,
+            lookups=_columns(recorder.lookups, LOOKUP_COLUMNS),
+            transfers=_columns(recorder.transfers, TRANSFER_COLUMNS),
+            levels=_columns(recorder.levels, LEVEL_COLUMNS),
         )
 
     def within(self, start: Ns, end: Ns | None) -> "Facts":
@@ -67,17 +82,20 @@ class Facts:
             return self
         last = np.iinfo(np.int64).max if end is None else end
         arrived = (self.requests["arrival"] >= start) & (self.requests["arrival"] < last)
-        return Facts(
+        return replace(
+            self,
             requests={name: column[arrived] for name, column in self.requests.items()},
             spans=_steps_within(self.spans, start, last),
             status=self.status[arrived],
             kinds=self.kinds[arrived],
-            gaps=self.gaps,
             order=self.order[arrived],
         )
 
 
-_NONE = np.empty(0, dtype=np.int64)
+def _columns(rows: "array[int]", names: tuple[str, ...]) -> "dict[str, Ints]":
+    """Flat rows as columns by name."""
+    table = np.array(rows, dtype=np.int64).reshape(-1, len(names))
+    return {name: table[:, index] for index, name in enumerate(names)}
 
 
 def _steps_within(spans: "dict[str, Ints]", start: Ns, end: Ns) -> "dict[str, Ints]":

@@ -11,6 +11,7 @@ import kvsim
 from kvsim.calibration import digest
 from kvsim.errors import InputError
 from kvsim.hardware import drive, price
+from kvsim.scenario.bound import bounds
 from kvsim.scenario.build import Machine, build
 from kvsim.scenario.load import dump
 from kvsim.scenario.schema import Scenario
@@ -83,6 +84,7 @@ def _summary(machine: Machine, facts: Facts) -> dict[str, Any]:
     summary["requests"]["dropped"] = getattr(machine.workload, "dropped", 0)
     engines = simulation.cluster.engines
     summary["cache"]["evicted_bytes"] = sum(engine.memory.tree.evicted for engine in engines)
+    summary["cache"]["bound"] = bounds(machine, facts)
     measured = facts.within(start, end)
     _something_was_measured(machine, facts, measured)
     return {
