@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kvsim.sim.recorder import NEVER, REQUEST_COLUMNS, SPAN_COLUMNS, Recorder
+from kvsim.sim.recorder import NEVER, REQUEST_COLUMNS, SPAN_COLUMNS, TIERS, Recorder
 from kvsim.sim.timing import FRACTION
 from kvsim.units import SECOND, Ns
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
-TIERS = ("hbm", "dram", "ssd", "remote")
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 

@@ -29,6 +29,7 @@ SUMMARY: dict[str, set[str]] = {
     "slo": {"attainment", "goodput_rps", "ttft_attainment", "tpot_attainment"},
     "cache": {"prompt_tokens", "hit_tokens", "hit_rate", "by_tier", "evicted_bytes"},
     "transfers": set(),
+    "tiers": set(),
     "gpu": {"busy_fraction", "mfu", "mbu"},
     "memory": {"kv_capacity_tokens", "kv_peak_fraction", "weights_bytes"},
     "cost": {"gpu_hours", "usd", "usd_by", "usd_per_million_output_tokens"},

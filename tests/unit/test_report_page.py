@@ -109,6 +109,7 @@ def test_a_finding_is_true_of_the_run(tmp_path):
     rows["first_token"] = rows["arrival"] + rows["prefill"]
     rows["finish"] = rows["first_token"] + SECOND
     rows.to_parquet(folder / "requests.parquet")
+    (folder / "summary.json").write_text("{}")
     charts = {chart.name: chart for group in draw(read(folder)).values() for chart in group}
     assert charts["ttft"].finding == (
         "Half of the served requests had their first token within 2.00 s, 99 % within 4.00 s; "

@@ -150,3 +150,15 @@ def test_a_parked_request_lets_others_run() -> None:
     made.send(32, 1, "201 ms", blocks=(500, 2), block_tokens=16)
     outcome = made.run()
     assert outcome.ms("first_token")[3] < outcome.ms("first_token")[2]
+
+
+def test_transfers_slow_the_steps_that_run_beside_them() -> None:
+    tier = Below("dram", 1000, 1_600.0, placement=WriteThrough(prefill=False))  # 10 ms a block
+    made = machine(tier, blocks=100, disturbance=0.5)
+    made.send(32, 1, "0 ms", blocks=(0, 2), block_tokens=16)
+    made.send(16, 5, "14 ms", blocks=(50, 1), block_tokens=16)
+    outcome = made.run()
+    # the store of 2 blocks runs from 13.2 to 33.2 ms: the step that starts at 14 ms takes half as
+    # long again, 17.4 ms, and so does the next one, which starts beside it; the others do not
+    assert outcome.ms("first_token") == [13.2, 31.4]
+    assert outcome.ms("finish") == [13.2, 31.4 + 1.5 * 10.1 + 3 * 10.1]

@@ -50,7 +50,7 @@ def figure(x: str, y: str, height: int = HEIGHT, **layout: Any) -> "Figure":
         hovermode="x unified",
         uniformtext={"minsize": 11, "mode": "hide"},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "xanchor": "left"},
-        xaxis={"title": _title(x), "showgrid": False, **_AXIS},
+        xaxis={"title": _title(x), "showgrid": False, **_AXIS, **_POINTER},
         yaxis={"title": _title(y), "rangemode": "tozero", "fixedrange": True, **_AXIS},
     )
     drawn.update_layout(**layout)
@@ -64,6 +64,14 @@ _AXIS: dict[str, Any] = {
     "tickcolor": "rgba(0,0,0,0)",
 }
 """Ticks are there to keep numbers off the axis, not to be seen."""
+
+_POINTER: dict[str, Any] = {
+    "hoverformat": ".4~g",
+    "spikethickness": 1,
+    "spikedash": "dot",
+    "spikecolor": GREY,
+}
+"""The upright line under the mouse."""
 
 
 def _title(text: str) -> dict[str, Any]:

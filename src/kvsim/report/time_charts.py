@@ -211,7 +211,7 @@ def _line(
     drawn.add_scatter(
         x=_middles(frame), y=short(values), name=name, mode=mode, yaxis=yaxis,
         line={"color": colour, "width": 2, "dash": dash},
-        hovertemplate=f"%{{y:.3~s}}{unit}",
+        hovertemplate=f"%{{y:,.3~r}}{unit}",
     )  # fmt: skip
 
 
@@ -227,7 +227,7 @@ def _area(
     drawn.add_scatter(
         x=_middles(frame), y=short(values), name=name, mode="lines", stackgroup="all",
         line={"color": colour, "width": 0.5}, fillcolor=colour,
-        hovertemplate=f"%{{y:.3~g}}{unit}",
+        hovertemplate=f"%{{y:,.3~r}}{unit}",
     )  # fmt: skip
 
 
@@ -287,10 +287,10 @@ def _busy_finding(times: "pd.DataFrame") -> str:
     most = _DOING[max(_DOING, key=lambda kind: mean[kind])]
     rate = share_of(used.mean(), 1)
     if len(times) == 1:
-        return f"The replica was busy {rate} of the time, most of it with {most}"
+        return f"The replica was busy {rate} of the time, mainly with {most}"
     low, high = share_of(used.min(), 1), share_of(used.max(), 1)
     alike = "all alike" if used.max() - used.min() < ALIKE else f"between {low} and {high}"
-    return f"Replicas were busy {rate} of the time, {alike}, most of it with {most}"
+    return f"Replicas were busy {rate} of the time, {alike}, mainly with {most}"
 
 
 _DOING = {"prefill": "prompts", "both": "prompts and answers at once", "decode": "answers alone"}

@@ -167,11 +167,15 @@ def _engine(
     )
     sights = whole.sights(kind, part.pool.parallel.tensor)
     reaches = room.reaches(room.place(part.pool.parallel.gpus), part.gpu)
-    hierarchy = None
+    hierarchy = traffic = None
     if reaches and kept.caching:
+        traffic = room.traffic(reaches, part.timing.bandwidth)
         restore = answer("restore", policies.restore)
-        hierarchy = Hierarchy(room.fabric, kept, part.timing, reaches, restore, len(sights))
-    return Engine(
+        hierarchy = Hierarchy(
+            room.fabric, kept, part.timing, reaches, restore, len(sights), cluster.recorder,
+            len(cluster.engines),
+        )  # fmt: skip
+    made = Engine(
         env,
         len(cluster.engines),
         kept,
@@ -185,4 +189,8 @@ def _engine(
         longest_context(scenario, kind),
         step_by_step,
         hierarchy,
+        traffic,
     )
+    if traffic is not None:
+        room.fabric.on_change.append(made.disturbed)
+    return made

@@ -6,7 +6,7 @@ from typing import Any
 from kvsim.errors import InputError, perhaps
 from kvsim.policies import answers
 from kvsim.scenario.schema import Policies
-from kvsim.sim.metrics import TIERS
+from kvsim.sim.recorder import TIERS
 
 
 def check(policies: Policies) -> None:

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from kvsim.errors import InputError, perhaps
 from kvsim.scenario.faults import sentences
 from kvsim.scenario.schema import Scenario
-from kvsim.sim.metrics import TIERS
+from kvsim.sim.recorder import TIERS
 
 PACKAGE = Path(__file__).resolve().parent.parent
 SHIPPED = PACKAGE / "scenarios"

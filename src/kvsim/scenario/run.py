@@ -1,6 +1,8 @@
 """Run a scenario and say what its user would have measured."""
 
 import hashlib
+import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -78,6 +80,7 @@ def _summary(machine: Machine, facts: Facts) -> dict[str, Any]:
         now = end = min(end, now) if simulation.partial else end
     slo = scenario.slo
     summary = summarize(facts, Targets(slo.ttft, slo.tpot), start, end, now)
+    summary["requests"]["rejected_reasons"] = _rejections(simulation.recorder)
     summary["requests"]["dropped"] = getattr(machine.workload, "dropped", 0)
     engines = simulation.cluster.engines
     summary["cache"]["evicted_bytes"] = sum(engine.memory.tree.evicted for engine in engines)
@@ -153,6 +156,12 @@ def _something_was_measured(machine: Machine, facts: Facts, measured: Facts) -> 
     )
 
 
+def _rejections(recorder: Recorder) -> dict[str, int]:
+    """How many requests were rejected, by the reason without its numbers."""
+    told = (re.sub(r"\d+", "N", reason) for reason in recorder.reasons.values())
+    return dict(Counter(told))
+
+
 def _gpu(machine: Machine, facts: Facts, duration: float) -> dict[str, float | None]:
     """Shares of the replicas' time in a step, of their peak FLOP/s, of their peak HBM bytes/s."""
     spans, peaks, measure = facts.spans, machine.peaks, machine.scenario.measure
@@ -179,6 +188,7 @@ def _memory(machine: Machine, facts: Facts) -> dict[str, Any]:
          for replica, leased in _peaks(facts).items()), default=0.0,
     )  # fmt: skip
     return {
+        "kv_capacity_bytes": sum(bytes_of),
         "kv_capacity_tokens": sum((each or 0) * count for each, count in tokens) or None,
         "kv_peak_fraction": peak,
         "weights_bytes": machine.pools[0].capacity.weights * machine.pools[0].capacity.gpus,

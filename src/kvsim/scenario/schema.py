@@ -47,6 +47,8 @@ class Node(Part):
     gpus: int = Field(8, ge=1)
     host: str = "dgx-h100"
     """A host of the catalogue: its DRAM's bandwidth."""
+    interference: float = Field(1.0, ge=0)
+    """HBM bytes that a byte moved over PCIe costs the running step: 1 is the copy itself."""
     gpus_per_uplink: int = Field(1, ge=1)
     """GPUs that share one PCIe link to the host, behind a switch."""
 
