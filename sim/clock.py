@@ -51,6 +51,11 @@ class Sleeper:
         self._alarm: Alarm | None = None
         self._idle: Event | None = None
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it waits for `wake` only."""
+        return self._idle is not None
+
     def until(self, at: Ns, rank: int) -> Event:
         """Until `at`."""
         self._alarm = Alarm(self.clock, at, rank)

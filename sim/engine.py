@@ -7,7 +7,6 @@ to the nanosecond; `step_by_step` does so, and is the oracle of the tests.
 
 from collections import deque
 from collections.abc import Callable, Generator
-from typing import Literal
 
 from simpy import Event
 
@@ -16,7 +15,7 @@ from kvsim.sim.clock import FINISH, PLAN, Clock, Sleeper
 from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.parking import Parking
-from kvsim.sim.policy import Preemption, Scheduler, SequenceView, Stored
+from kvsim.sim.policy import Preemption, Scheduler, SequenceView
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.sequence import Sequence
 from kvsim.sim.span import Span
@@ -124,15 +123,7 @@ class Engine:
 
     def refusal(self, sequence: Sequence) -> str | None:
         """Why this replica can never serve `sequence`; None if it can."""
-        request = sequence.request
-        tokens = request.prompt_tokens + request.output_tokens
-        tokens += sum(pause.returned for pause in request.pauses)
-        if self.max_context is not None and tokens > self.max_context:
-            return f"{tokens} tokens are more than max_model_len {self.max_context}"
-        wanted = self.memory.bytes(tokens - 1)
-        if wanted > self.memory.capacity:
-            return f"its KV of {wanted} bytes is more than the replica's {self.memory.capacity}"
-        return None
+        return self.memory.refusal(sequence.request, self.max_context)
 
     def arrive(self, sequence: Sequence) -> None:
         """`sequence` joins the queue; the running span is cut if that can matter."""
@@ -165,9 +156,22 @@ class Engine:
                 continue
             span = self._begin()
             yield self.sleeper.until(span.boundary(span.steps) >> FRACTION, FINISH + self.index)
+            if self._chunks and self.parking is not None:
+                yield from self._await_layers(self.parking)
             self._commit()
             if env.peek() == env.now:
                 yield self.sleeper.until(env.now, PLAN + self.index)
+
+    def _await_layers(self, parking: Parking) -> Generator[Event, None, None]:
+        """The step that runs ends when the layers it reads have come up and been computed."""
+        sequences = [sequence for sequence, _ in self._chunks]
+        assert self._span is not None
+        while any(sequence.landing for sequence in sequences):
+            yield self.sleeper.forever()
+        self._span = span = parking.stretched(self._span, sequences)
+        end = span.boundary(1) >> FRACTION
+        if end > self.env.now:
+            yield self.sleeper.until(end, FINISH + self.index)
 
     def remaining(self) -> list[Sequence]:
         """Requests that are here and not finished, their counters brought up to date."""
@@ -188,14 +192,16 @@ class Engine:
         batch, memory = self.batch, self.memory
         if batch.size:
             while batch.size and batch.demand(1) > memory.room:
-                self._preempt(self.preemption.victim(self._running))
+                self._preempt(self.preemption.victim(self._victims()))
             memory.grow(batch.demand(1))
             self._grown = 1
         if self.parking is not None and self.waiting and not self.preempting:
             self.parking.fetch()
         if self.waiting or self.prefilling:
             self._schedule()
-            while not (self._chunks or batch.size) and self._give_back():
+            while self.parking is not None and not (self._chunks or batch.size):
+                if not self.parking.give_back(self._release):
+                    break
                 self._schedule()
 
     def _schedule(self) -> None:
@@ -204,20 +210,13 @@ class Engine:
             assert isinstance(sequence, Sequence)
             self._prefill(sequence, tokens)
 
-    def _give_back(self) -> bool:
-        """Nothing runs because requests whose KV was loaded hold all memory: one gives it back."""
-        holder = None if self.parking is None else self.parking.last_holder()
-        if holder is None:
-            return False
-        self._release(holder, self.env.now)
-        holder.computed = 0
-        return True
-
     def _poke(self) -> None:
         """Memory has changed: whoever waits may have a chance."""
         if self._span is None:
-            if self.waiting:
+            if self.waiting or self.prefilling:
                 self.sleeper.wake(PLAN + self.index)
+        elif self.sleeper.is_idle:
+            self.sleeper.wake(FINISH + self.index)
         elif self.waiting:
             self._cut()
 
@@ -226,7 +225,10 @@ class Engine:
         if sequence not in self._running:
             self._admit(sequence)
         while not memory.extends(sequence, tokens):
-            victim = self.preemption.victim(self._running)
+            victims = self._victims()
+            if not victims:
+                return
+            victim = self.preemption.victim(victims)
             self._preempt(victim)
             if victim is sequence:
                 return
@@ -265,6 +267,12 @@ class Engine:
         self.memory.release(sequence, now)
         if self.memory.caching:
             self.recorder.kept(sequence, HBM, self.index, sequence.computed)
+
+    def _victims(self) -> dict[Sequence, None]:
+        """Who may be preempted: not those into whose memory layers are on their way."""
+        if self.hierarchy is None or self.hierarchy.layers == 1:
+            return self._running
+        return {one: None for one in self._running if not one.landing}
 
     def _preempt(self, victim: SequenceView) -> None:
         """`victim` gives its memory back and waits at the head of the queue to be recomputed."""
@@ -335,7 +343,8 @@ class Engine:
         """`sequence` has no token to take now: it is finished, or waits for a tool."""
         now = self.env.now
         del self._running[sequence]
-        self._keep(sequence, "end")
+        if self.hierarchy is not None:
+            self.hierarchy.keep(sequence, "end")
         self._release(sequence, now)
         if not sequence._remaining:
             self.recorder.finished(sequence, now)
@@ -352,7 +361,8 @@ class Engine:
     def _sample(self, sequence: Sequence, done: list[Sequence]) -> None:
         """`sequence` has its whole context computed and takes a token."""
         self.prefilling.remove(sequence)
-        self._keep(sequence, "prefill")
+        if self.hierarchy is not None:
+            self.hierarchy.keep(sequence, "prefill")
         sequence.generated += 1
         sequence.target += 1
         sequence._remaining -= 1
@@ -365,15 +375,6 @@ class Engine:
             self.batch.join(sequence)
         else:
             done.append(sequence)
-
-    def _keep(self, sequence: Sequence, moment: Literal["prefill", "end"]) -> None:
-        """Offer what `sequence` has computed to the tiers below."""
-        if self.hierarchy is None or not self.memory.caching:
-            return
-        self.memory.publish(sequence, self.env.now)
-        assert sequence.leaf is not None
-        stored = Stored(sequence.published, moment, sequence.leaf.reuses)
-        self.hierarchy.store(sequence, stored)
 
     def _catch_up(self) -> None:
         """Take the memory that steps begun by now have taken; a span takes it late otherwise."""
@@ -390,10 +391,10 @@ class Engine:
         self._grown = steps
 
     def _cut(self) -> None:
-        """End the running span at its next boundary."""
+        """End the running span at its next boundary; a step that begins now is taken."""
         span, now = self._span, self.env.now
         assert span is not None
-        begun = span.begun(now)
+        begun = max(1, span.begun(now))
         if begun < self._steps:
             self._steps = begun
             at = span.boundary(begun) >> FRACTION

@@ -1,5 +1,6 @@
 """Numbers from facts: pure functions from the recorder's columns to what a user measures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
+NO_LIMIT = float(1 << 62)
+"""ns that nothing takes."""
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
@@ -25,6 +28,8 @@ class Targets:
 
     ttft: Ns | None = None
     tpot: Ns | None = None
+    kind: str | None = None
+    """The class of requests they are for; None: those that no other is for."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,7 @@ class Facts:
     requests: "dict[str, Ints]"
     spans: "dict[str, Ints]"
     status: "NDArray[np.str_]"
+    kinds: "NDArray[np.str_]"
     gaps: "Ints"
     order: "Ints"
     """Rows of the recorder, in the order used here."""
@@ -50,6 +56,7 @@ class Facts:
             requests={name: rows[order, i] for i, name in enumerate(REQUEST_COLUMNS)},
             spans={name: spans[:, i] for i, name in enumerate(SPAN_COLUMNS)},
             status=np.array(recorder.statuses, dtype=np.str_)[order],
+            kinds=np.array(recorder.kinds, dtype=np.str_)[order],
             gaps=np.array(recorder.gaps, dtype=np.int64),
             order=order,
         )
@@ -64,6 +71,7 @@ class Facts:
             requests={name: column[arrived] for name, column in self.requests.items()},
             spans=_steps_within(self.spans, start, last),
             status=self.status[arrived],
+            kinds=self.kinds[arrived],
             gaps=self.gaps,
             order=self.order[arrived],
         )
@@ -169,7 +177,7 @@ def ttft_parts(requests: "dict[str, Ints]") -> "dict[str, Ints]":
     }
 
 
-def attainment(facts: Facts, targets: Targets, now: Ns) -> "tuple[Bools, Bools]":
+def attainment(facts: Facts, targets: "Sequence[Targets]", now: Ns) -> "tuple[Bools, Bools]":
     """Per arrived request: TTFT met, TPOT met. Rejected, or unfinished and late, is a miss.
 
     Unfinished and not yet late counts as met so far.
@@ -179,15 +187,23 @@ def attainment(facts: Facts, targets: Targets, now: Ns) -> "tuple[Bools, Bools]"
     done = facts.status == "finished"
     started = requests["first_token"] != NEVER
     waited = np.where(started, ttft(requests), now - requests["arrival"])
-    in_time = ~rejected & (np.ones_like(done) if targets.ttft is None else waited <= targets.ttft)
+    in_time = ~rejected & (waited <= _limits(facts, targets, "ttft"))
     seen = np.where(done, requests["finish"], _last_heard(facts, now))
     since = seen - requests["first_token"] - requests["paused"]
     tokens = np.where(done, requests["output_tokens"], requests["generated"]) - 1
-    pace_kept = since <= (targets.tpot or 0) * np.maximum(tokens, 0)
-    steady = ~rejected
-    if targets.tpot is not None:
-        steady &= ~started | (done & (tokens <= 0)) | pace_kept
+    pace_kept = since <= _limits(facts, targets, "tpot") * np.maximum(tokens, 0)
+    steady = ~rejected & (~started | (done & (tokens <= 0)) | pace_kept)
     return in_time, steady
+
+
+def _limits(facts: Facts, targets: "Sequence[Targets]", name: str) -> "Floats":
+    """Per request: the target of its class in ns; out of reach without one."""
+    limits = np.full(len(facts.kinds), NO_LIMIT)
+    for one in sorted(targets, key=lambda one: one.kind is not None):
+        limit: Ns | None = getattr(one, name)
+        mine = slice(None) if one.kind is None else facts.kinds == one.kind
+        limits[mine] = NO_LIMIT if limit is None else limit
+    return limits
 
 
 def _last_heard(facts: Facts, now: Ns) -> "Ints":
@@ -199,7 +215,9 @@ def _last_heard(facts: Facts, now: Ns) -> "Ints":
     return last
 
 
-def summarize(facts: Facts, targets: Targets, start: Ns, end: Ns | None, now: Ns) -> dict[str, Any]:
+def summarize(
+    facts: Facts, targets: "Sequence[Targets]", start: Ns, end: Ns | None, now: Ns
+) -> dict[str, Any]:
     """Everything in `summary.json` that follows from facts alone."""
     facts = facts.within(start, end)
     requests, spans = facts.requests, facts.spans

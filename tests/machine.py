@@ -111,6 +111,8 @@ class Machine:
     max_context: int | None = None
     tiers: tuple["Below", ...] = ()
     restore: Restore = field(default_factory=Load)
+    layers: int = 1
+    """Parts in which loaded KV comes up."""
     disturbance: float = 0.0
     """Share of the HBM's bandwidth that each transfer on its links takes from a replica."""
     requests: list[Request] = field(default_factory=list)
@@ -136,7 +138,7 @@ class Machine:
                 reaches = tuple(self._reach(index, tier) for tier in self.tiers)
                 hierarchy = Hierarchy(
                     self.fabric, memory, self.timing, reaches, self.restore, len(self.sights),
-                    recorder, index,
+                    recorder, index, self.layers,
                 )  # fmt: skip
                 if self.disturbance:
                     traffic = self._traffic(reaches)

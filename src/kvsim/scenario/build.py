@@ -171,9 +171,10 @@ def _engine(
     if reaches and kept.caching:
         traffic = room.traffic(reaches, part.timing.bandwidth)
         restore = answer("restore", policies.restore)
+        by_layer = answer("prefetch", policies.prefetch).by_layer()
         hierarchy = Hierarchy(
             room.fabric, kept, part.timing, reaches, restore, len(sights), cluster.recorder,
-            len(cluster.engines),
+            len(cluster.engines), len(kind.layers) if by_layer else 1,
         )  # fmt: skip
     made = Engine(
         env,

@@ -102,10 +102,14 @@ class TierSpec(Part):
 class Dram(TierSpec):
     """The node's main memory."""
 
+    scope: Literal["node"] = "node"
+    """Who shares it: the replicas of a node."""
+
 
 class Ssd(TierSpec):
     """The node's drives, side by side."""
 
+    scope: Literal["node"] = "node"
     device: str = "nvme-gen4"
     drives: int = Field(1, ge=1)
     chunk_tokens: int = Field(256, ge=1)
@@ -117,6 +121,7 @@ class Ssd(TierSpec):
 class Remote(TierSpec):
     """A pool of servers that all nodes reach."""
 
+    scope: Literal["cluster"] = "cluster"
     link: str = "rdma-200g"
     """Port of a node, and of each server."""
     servers: int = Field(1, ge=1)
@@ -135,6 +140,8 @@ class Cluster(Part):
 
     node: Node = Node()
     pools: tuple[Pool, ...] = Field((Pool(),), min_length=1)
+    transfer: Literal["layerwise", "request", "pull"] = "layerwise"
+    """How KV goes from prefill to decode replicas; nothing, as long as all are unified."""
     memory: Memory = Memory()
     tiers: Tiers = Tiers()
 
@@ -156,6 +163,10 @@ class Policies(Part):
     """What the tiers below HBM keep: one answer for all, or `{dram: ..., ssd: ...}`."""
     restore: Choice = "break_even"
     """Whether what they keep is loaded or computed again."""
+    prefetch: Choice = "none"
+    """When KV that is on its way up is needed: all of it, or layer by layer."""
+    compression: tuple[()] = ()
+    """Nothing can be listed here yet."""
     timing: Choice | None = None
     """Fitted where the GPU has a calibration, otherwise roofline, if it is left out."""
 
@@ -165,6 +176,13 @@ class Targets(Part):
 
     ttft: Duration | None = None
     tpot: Duration | None = None
+
+
+class ClassTargets(Targets):
+    """Objectives of one class of requests."""
+
+    kind: str | None = Field(None, alias="class")
+    """As the trace names it; left out: of all classes that are not named."""
 
 
 class Measure(Part):
@@ -204,7 +222,7 @@ class Scenario(Part):
     policies: Policies = Policies()
     workload: dict[str, dict[str, Any]]
     """One of trace, sessions, closed_loop, open_loop, with its fields."""
-    slo: Targets = Targets()
+    slo: Targets | tuple[ClassTargets, ...] = Targets()
     measure: Measure = Measure()
     prices: Prices = Prices()
     seed: int = 1
