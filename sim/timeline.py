@@ -31,6 +31,7 @@ def timeline(facts: Facts, end: Ns, replicas: int) -> "dict[str, Floats]":
     columns = {"at": edges[1:], "width": np.full(INTERVALS, width)}
     for name in ("running", "waiting", "decodes", "kv_leased"):
         columns[name] = _integral(start, stop, spans[name], edges) / width
+    columns["waiting"] = np.minimum(columns["waiting"], _queued(facts, end, edges, columns))
     columns["kv_cached"] = _integral(*_held(facts, end), edges) / width
     columns["busy"] = _integral(start, stop, np.ones(len(start)), edges) / width / replicas
     duration = np.maximum(stop - start, 1)
@@ -43,6 +44,24 @@ def timeline(facts: Facts, end: Ns, replicas: int) -> "dict[str, Floats]":
     for name in ("prompt_tokens", *(f"hit_{tier}" for tier in TIERS)):
         columns[name] = _count(requests["admitted"], requests[name], edges)
     return columns
+
+
+def _queued(facts: Facts, end: Ns, edges: "Floats", columns: "dict[str, Floats]") -> "Floats":
+    """Requests that are here and do not run: those waiting, and those parked or paused.
+
+    A span counts who has come by its end, as if they had been there from its beginning; this does
+    not. The less of the two is exact where nobody is parked or paused.
+    """
+    requests = facts.requests
+    there = facts.status != "rejected"
+    admitted = requests["admitted"]
+    never = requests["arrival"] + requests["other"]
+    before = requests["queue"] + requests["load"]
+    ready = np.where(admitted == NEVER, never, admitted - before)[there]
+    over = np.where(requests["finish"] == NEVER, end, requests["finish"])[there]
+    here = _integral(ready, np.maximum(over, ready), np.ones(len(ready)), edges)
+    queued: Floats = np.maximum(here / columns["width"] - columns["running"], 0.0)
+    return queued
 
 
 def _held(facts: Facts, end: Ns) -> "tuple[Numbers, Numbers, Numbers]":

@@ -49,10 +49,20 @@ def test_times_are_read_with_their_unit_and_shown_with_one(text, ns, shown):
     assert yaml.safe_load(dump(scenario))["slo"] == {"ttft": shown, "tpot": None}
 
 
+@pytest.mark.parametrize(
+    ("text", "size"), [("1 TiB", 2**40), ("1.5 kB", 1500), ("7 B", 7), ("512 GiB", 2**39)]
+)
+def test_sizes_are_read_with_their_unit(text, size):
+    scenario = parse(document(cluster={"tiers": {"dram": {"capacity": text}}}), "x")
+    assert scenario.cluster.tiers.dram is not None
+    assert scenario.cluster.tiers.dram.capacity == size
+    assert parse(yaml.safe_load(dump(scenario)), "x") == scenario
+
+
 def test_what_is_left_out_has_defaults_and_dump_writes_them_out():
     shown = yaml.safe_load(dump(parse(document(), "x")))
-    node = {"gpu": "h100-sxm", "gpus": 8, "host": "dgx-h100", "gpus_per_uplink": 1}
-    assert shown["cluster"]["node"] == node
+    assert shown["cluster"]["node"]["gpus"] == 8
+    assert shown["cluster"]["tiers"] == {"dram": None, "ssd": None, "remote": None}
     assert shown["measure"] == {"from": "0 s", "to": None}
     assert shown["seed"] == 1
 

@@ -5,7 +5,17 @@ from typing import Any
 
 from kvsim.errors import InputError, perhaps
 from kvsim.policies import answers
+from kvsim.scenario.schema import Policies
 from kvsim.sim.recorder import TIERS
+
+
+def check(policies: Policies) -> None:
+    """Raise InputError for a policy that cannot be made, be it needed or not."""
+    for tier in TIERS:
+        answer_of_tier("eviction", policies.eviction, tier, "lru")
+        answer_of_tier("placement", policies.placement, tier, "drop")
+    for question in ("router", "scheduler", "preemption", "restore"):
+        answer(question, getattr(policies, question))
 
 
 def answer(question: str, spec: Any) -> Any:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
+from kvsim.errors import InputError
 from kvsim.hardware import GPU, drive, host, nic
 from kvsim.scenario.choices import answer_of_tier
 from kvsim.scenario.schema import WIDTHS, Bits, Scenario, Tiers, TierSpec
@@ -86,11 +87,17 @@ class Room:
     def _tier(self, name: str, spec: TierSpec, node: int) -> Tier:
         if (name, node) not in self.tiers:
             policies, memory = self.scenario.policies, self.scenario.cluster.memory
+            block = self._bytes(spec.precision)
+            if spec.capacity < block:
+                raise InputError(
+                    f"cluster.tiers.{name}.capacity: {spec.capacity} bytes do not hold a block of "
+                    f"{memory.block_tokens} tokens, {block} bytes."
+                )
             self.tiers[name, node] = Tier(
                 name,
                 spec.capacity,
                 memory.block_tokens,
-                self._bytes(spec.precision),
+                block,
                 answer_of_tier("eviction", policies.eviction, name, "lru"),
                 answer_of_tier("placement", policies.placement, name, "write_through"),
                 spec.backlog,

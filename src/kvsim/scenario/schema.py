@@ -91,7 +91,7 @@ class Memory(Part):
 class TierSpec(Part):
     """A place below HBM that keeps KV."""
 
-    capacity: Bytes
+    capacity: Bytes = Field(gt=0)
     """Per node; of the remote pool, altogether."""
     precision: Bits | None = None
     """Number format of the KV kept here; as in HBM if it is left out."""
