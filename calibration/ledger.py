@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from kvsim.hardware import GPU
 from kvsim.models import Attention, Matmul, Model
-from kvsim.sim.timing import FRACTION, Chunk, Work
+from kvsim.sim.timing import FRACTION, Work
 
 ONE = 1 << FRACTION
 HEAD_BITS = 16
@@ -50,7 +50,7 @@ class Ledger:
         self._per_byte = ONE * 1e9 / gpu.bandwidth
         self._matmuls = [m for m in model.matmuls(tensor) if m.rows != "sampled"]
         self._heads = [m for m in model.matmuls(tensor) if m.rows == "sampled"]
-        self._token_flops = model.token_flops(tensor)
+        self._token_flops = model.token_flops(tensor) + model.state_flops(tensor)
         self._head_flops = model.head_flops(tensor)
         self._flops = [one.pair_flops(prefill=False) for one in self.classes]
         self._bytes = [one.read_bytes(kv_bits) for one in self.classes]
@@ -59,7 +59,7 @@ class Ledger:
             for one, size in zip(self.classes, self._bytes, strict=True)
         ]
         self._written = model.layout.bytes_per_token(kv_bits, tensor)
-        self._state = 2 * model.layout.state_bytes() // tensor
+        self._state = 2 * model.layout.state_bytes(16, tensor)
         """Linear layers read and write their state for each sequence."""
         self.flop_times = [self._time(f * self._per_flop) for f in self._flops]
         """Least time per token read by a decode, by attention class, in 2**-20 ns."""
@@ -71,11 +71,11 @@ class Ledger:
     def products(self, rows: int, sampled: int) -> Amount:
         """The matrix products of one sub-batch: `rows` tokens, of which `sampled` take a token."""
         flops = self._token_flops * rows + self._head_flops * sampled
-        moved = sum(read_bytes(m, rows, self.weight_bits) for m in self._matmuls)
+        moved = sum(m.weight_bytes(rows, self.weight_bits) for m in self._matmuls)
         if sampled:
-            moved += sum(read_bytes(m, sampled, HEAD_BITS) for m in self._heads)
+            moved += sum(m.weight_bytes(sampled, HEAD_BITS) for m in self._heads)
         byte_time = int(moved * self._per_byte) + 1
-        return Amount(flops, int(moved), int(flops * self._per_flop) + 1, byte_time)
+        return Amount(flops, moved, int(flops * self._per_flop) + 1, byte_time)
 
     def rest(self, work: Work) -> Amount:
         """What neither products nor decode attention account for: writes, states and chunks."""
@@ -85,7 +85,7 @@ class Ledger:
         for chunk in work.chunks:
             tokens += chunk.tokens
             for one, pair, size in self._prompts:
-                flops += pair * pairs(one.window, chunk)
+                flops += pair * one.pairs(chunk.tokens, chunk.history)
                 moved += size * (min(chunk.history, one.window or chunk.history) + chunk.tokens)
         moved += tokens * self._written + (work.decodes + len(work.chunks)) * self._state
         flop_time = self._time(flops * self._per_flop)
@@ -123,20 +123,3 @@ def experts(matmul: Matmul, rows: int) -> tuple[int, int]:
     share = matmul.active / matmul.experts
     touched = matmul.experts * (1 - (1 - share) ** rows)
     return max(1, round(touched)), max(1, round(rows * matmul.active))
-
-
-def read_bytes(matmul: Matmul, rows: int, bits: int) -> float:
-    """Weight bytes that `rows` tokens make a GPU read."""
-    groups, _ = experts(matmul, rows)
-    return matmul.times * groups * matmul.n * matmul.k * bits / 8
-
-
-def pairs(window: int | None, chunk: Chunk) -> int:
-    """(query, key) pairs of a chunk under a causal mask, its window considered."""
-    tokens, history = chunk
-    if window is None or history + tokens <= window:
-        return tokens * history + tokens * (tokens + 1) // 2
-    if history >= window:
-        return tokens * window
-    inside = window - history
-    return inside * history + inside * (inside + 1) // 2 + (tokens - inside) * window

@@ -124,16 +124,21 @@ def _decode(table: Table) -> Found:
                 yield f"decode attention, context {regime}", line(predicted, context * batch), ns
 
 
+def _whole(tokens: float) -> int:
+    """The strain of a prompt without a window."""
+    return strain(int(tokens * (tokens + 1)) // 2, int(tokens))
+
+
 def _prefill(table: Table) -> Found:
     for head, (alone, _) in table.prefill.items():
         if head.window:
             continue
         half = _half(alone)
-        kept = Row(tuple(strain(int(tokens), None) for tokens in half.contexts), half.ns)
+        kept = Row(tuple(_whole(tokens) for tokens in half.contexts), half.ns)
         for tokens, ns in zip(*alone, strict=True):
             if tokens not in half.contexts:
                 regime = "up to 2k tokens" if tokens <= PREFILL_SPLIT else "over 2k tokens"
-                yield f"prefill attention, {regime}", line(kept, strain(int(tokens), None)), ns
+                yield f"prefill attention, {regime}", line(kept, _whole(tokens)), ns
 
 
 def _all_reduce(table: Table) -> Found:

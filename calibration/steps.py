@@ -72,7 +72,7 @@ class OperatorTimes(StepTime):
         self._matmuls = [m for m in model.matmuls(tensor) if m.rows != "sampled"]
         self._heads = [m for m in model.matmuls(tensor) if m.rows == "sampled"]
         self._small_bytes = model.elementwise_bytes(tensor)
-        state = 2 * model.layout.state_bytes() // tensor
+        state = 2 * model.layout.state_bytes(16, tensor)
         self._state = round(operators.stream(state) * ONE)
         """Reading and writing the linear layers' state of one sequence, in 2**-20 ns."""
         self._kv_read = [

@@ -164,10 +164,9 @@ Of 0 to 2000, this interpolates the H100 grid best: it misses every second point
 tokens (linear in length 7.1 %, in pairs 8.4 %) and by 2.9 % beyond (7.4 %, 2.9 %)."""
 
 
-def strain(tokens: int, window: int | None) -> int:
+def strain(pairs: int, tokens: int) -> int:
     """What prompt attention is linear in between measured lengths: pairs of tokens, and tokens."""
-    seen = min(window or tokens, tokens)
-    return seen * (seen + 1) // 2 + (tokens - seen) * seen + SHORT * tokens
+    return pairs + SHORT * tokens
 
 
 def logarithmic(grid: tuple[int, ...], value: int) -> tuple[int, float]:

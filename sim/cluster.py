@@ -49,6 +49,7 @@ class Cluster:
             if not expected:
                 self._idle = Event(env)
                 yield self._idle
+                self._alarm = None
                 continue
             at = expected[0][0]
             if at > env.now:
@@ -67,6 +68,7 @@ class Cluster:
     def deliver(self, request: Request) -> None:
         """`request` reaches the cluster and is sent to a replica."""
         now = self.env.now
+        assert now == request.arrival + self.host_before, "a request arrived late"
         self.recorder.arrived += 1
         sequence = Sequence(request, now)
         engine = self.engines[self.router.route(sequence, self.engines, now)]
@@ -88,8 +90,8 @@ class Cluster:
         """`arrival` will come at instant `at`, not before now."""
         heappush(self._expected, (at, id, arrival))
         if self._idle is not None:
-            Alarm(self.env, at, ARRIVAL).callbacks = self._idle.callbacks
-            self._idle.callbacks = []
+            self._at, self._alarm = at, Alarm(self.env, at, ARRIVAL)
+            self._alarm.callbacks, self._idle.callbacks = self._idle.callbacks, []
             self._idle = None
         elif self._alarm is not None and at < self._at:
             self._at, self._alarm = at, self._alarm.moved(at, ARRIVAL)

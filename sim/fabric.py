@@ -58,6 +58,8 @@ class Flow:
     """Bytes that have not landed, as of the fabric's last event."""
     rate: float = 0.0
     """Bytes per second."""
+    began: Ns = 0
+    """When its first byte flowed."""
 
 
 class Fabric:
@@ -118,6 +120,7 @@ class Fabric:
         for flow in sorted(self._queue, key=lambda flow: flow.rank):
             if all(link.is_free for link in flow.path):
                 self._flows[flow] = None
+                flow.began = self._booked
                 for link in flow.path:
                     link.flows[flow] = None
             else:

@@ -5,12 +5,13 @@ what they cost: they flow over the same links, and hold their source until they 
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from kvsim.sim.fabric import LOAD, STORE, Fabric
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.policy import Restore, RestoreView, Stored
 from kvsim.sim.prefix import Segment
+from kvsim.sim.recorder import Recorder
 from kvsim.sim.sequence import Sequence
 from kvsim.sim.tier import Piece, Reach, Tier
 from kvsim.sim.timing import FRACTION, Chunk, StepTime, Work
@@ -24,6 +25,7 @@ class Store(NamedTuple):
     sequence: Sequence
     source: Segment
     tokens: int
+    moment: Literal["prefill", "end"]
 
 
 class Hierarchy:
@@ -37,12 +39,18 @@ class Hierarchy:
         reaches: tuple[Reach, ...],
         restore: Restore,
         classes: int,
+        recorder: Recorder,
+        replica: int,
     ) -> None:
         self.fabric = fabric
         self.memory = memory
         self.timing = timing
         self.reaches = reaches
         self.restore = restore
+        self.recorder = recorder
+        self.replica = replica
+        self._paths = {path: recorder.path(tuple(link.name for link in path))
+                       for reach in reaches for path in (reach.read, reach.write)}  # fmt: skip
         self._idle = (0,) * classes
         self.on_land: tuple[Callable[[], None], Callable[[], None]] = (_nothing, _nothing)
         """Called just before and just after a transfer lands: memory will change, has changed."""
@@ -59,7 +67,9 @@ class Hierarchy:
         limit = sequence.target - 1
         labels, label_tokens = sequence.labels, self._label_tokens(sequence)
         for reach in self.reaches:
-            leaf, end = reach.tier.tree.match(labels, label_tokens, limit)
+            tier = reach.tier
+            leaf, end = tier.tree.match(labels, label_tokens, limit)
+            self.recorder.looked_up(sequence, tier.rank, tier.place, start, limit, 0)
             if end <= start:
                 continue
             piece = Piece(reach, leaf, start, end)
@@ -93,8 +103,7 @@ class Hierarchy:
                 pieces[index] = piece = piece._replace(leaf=leaf)
             tree.lock(piece.leaf, now)
         for piece in pieces:
-            reach = piece.reach
-            self.fabric.send(piece.size, reach.read, arrived(piece), LOAD, reach.read_ceiling)
+            self._send(sequence, piece.reach, "load", piece.start, piece.end, arrived(piece))
 
     def store(self, sequence: Sequence, stored: Stored) -> None:
         """`sequence` has computed a stretch of KV: each tier keeps what its placement asks for.
@@ -105,11 +114,13 @@ class Hierarchy:
         leaf = sequence.leaf
         assert leaf is not None
         for reach in self.reaches:
-            if not reach.tier.placement.keeps(stored):
+            tier = reach.tier
+            if not tier.placement.keeps(stored):
                 continue
             self.memory.tree.hold(leaf)
-            asked = Store(reach, sequence, leaf, min(stored.tokens, leaf.end))
-            key = (reach.tier, sequence.id)
+            asked = Store(reach, sequence, leaf, min(stored.tokens, leaf.end), stored.moment)
+            self.recorder.kept(sequence, tier.rank, tier.place, asked.tokens)
+            key = (tier, sequence.id)
             if key not in self._writing:
                 self._write(asked)
                 continue
@@ -128,10 +139,14 @@ class Hierarchy:
         if start < leaf.end and size:
             leaf = tree.split(leaf, start, label_tokens)
         tree.hold(leaf)
-        if not size or not tier.reserve(size):
+        refusal = tier.reserve(size) if size else None
+        if refusal:
+            self._book(sequence, reach, refusal, start, asked.tokens)
+        if refusal or not size:
             tree.unlock(leaf, now)
             self.memory.tree.unlock(asked.source, now)
             return
+        self.recorder.level(tier, now)
         self._writing[tier, sequence.id] = None
 
         def landed() -> None:
@@ -141,12 +156,39 @@ class Hierarchy:
             tier.arriving -= size
             tier.written += size
             tree.unlock(tree.insert(leaf, labels, label_tokens, asked.tokens, at), at)
+            self.recorder.level(tier, at)
             following = self._writing.pop((tier, sequence.id))
             if following is not None:
                 self._write(following)
             self.on_land[1]()
 
-        self.fabric.send(size, reach.write, landed, STORE, reach.write_ceiling)
+        self._send(sequence, reach, asked.moment, start, asked.tokens, landed)
+
+    def _send(
+        self, sequence: Sequence, reach: Reach, why: str, start: int, end: int,
+        landed: Callable[[], None],
+    ) -> None:  # fmt: skip
+        """Move tokens [start, end) up or down, book it, then call `landed`."""
+        row = self._book(sequence, reach, why, start, end)
+
+        def done() -> None:
+            self.recorder.landed(row, flow.began, self.fabric.clock.now)
+            landed()
+
+        size = reach.tier.bytes(end - start)
+        if why == "load":
+            flow = self.fabric.send(size, reach.read, done, LOAD, reach.read_ceiling)
+        else:
+            flow = self.fabric.send(size, reach.write, done, STORE, reach.write_ceiling)
+
+    def _book(self, sequence: Sequence, reach: Reach, why: str, start: int, end: int) -> int:
+        """A transfer that begins, or a store that is refused; its row."""
+        now, path = self.fabric.clock.now, reach.read if why == "load" else reach.write
+        began = now + sum(link.latency for link in path)
+        return self.recorder.sent(
+            sequence.id, reach.tier, self.replica, why, start, end - start, self._paths[path],
+            now, began,
+        )  # fmt: skip
 
     def _view(self, piece: Piece, ahead: int) -> RestoreView:
         tokens = piece.end - piece.start

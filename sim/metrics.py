@@ -1,11 +1,12 @@
 """Numbers from facts: pure functions from the recorder's columns to what a user measures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kvsim.sim.recorder import NEVER, REQUEST_COLUMNS, SPAN_COLUMNS, Recorder
+from kvsim.sim.recorder import NEVER, REQUEST_COLUMNS, SPAN_COLUMNS, TIERS, Recorder
 from kvsim.sim.timing import FRACTION
 from kvsim.units import SECOND, Ns
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
-TIERS = ("hbm", "dram", "ssd", "remote")
+NO_LIMIT = float(1 << 62)
+"""ns that nothing takes."""
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
@@ -26,6 +28,8 @@ class Targets:
 
     ttft: Ns | None = None
     tpot: Ns | None = None
+    kind: str | None = None
+    """The class of requests they are for; None: those that no other is for."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,7 @@ class Facts:
     requests: "dict[str, Ints]"
     spans: "dict[str, Ints]"
     status: "NDArray[np.str_]"
+    kinds: "NDArray[np.str_]"
     gaps: "Ints"
     order: "Ints"
     """Rows of the recorder, in the order used here."""
@@ -51,27 +56,48 @@ class Facts:
             requests={name: rows[order, i] for i, name in enumerate(REQUEST_COLUMNS)},
             spans={name: spans[:, i] for i, name in enumerate(SPAN_COLUMNS)},
             status=np.array(recorder.statuses, dtype=np.str_)[order],
+            kinds=np.array(recorder.kinds, dtype=np.str_)[order],
             gaps=np.array(recorder.gaps, dtype=np.int64),
             order=order,
         )
 
     def within(self, start: Ns, end: Ns | None) -> "Facts":
-        """Requests that arrived, and spans that ended, in [start, end): warm-up is cut here."""
+        """Requests that arrived in [start, end) and steps that ended in it: no warm-up."""
         if start == 0 and end is None:
             return self
         last = np.iinfo(np.int64).max if end is None else end
         arrived = (self.requests["arrival"] >= start) & (self.requests["arrival"] < last)
-        ended = (self.spans["end"] > start) & (self.spans["end"] <= last)
         return Facts(
             requests={name: column[arrived] for name, column in self.requests.items()},
-            spans={name: column[ended] for name, column in self.spans.items()},
+            spans=_steps_within(self.spans, start, last),
             status=self.status[arrived],
+            kinds=self.kinds[arrived],
             gaps=self.gaps,
             order=self.order[arrived],
         )
 
 
 _NONE = np.empty(0, dtype=np.int64)
+
+
+def _steps_within(spans: "dict[str, Ints]", start: Ns, end: Ns) -> "dict[str, Ints]":
+    """Spans cut to the steps that end in (start, end]; FLOPs and bytes are shared out evenly."""
+    touching = (spans["end"] > start) & (spans["start"] < end)
+    found = {name: column[touching] for name, column in spans.items()}
+    for row in np.flatnonzero((found["start"] < start) | (found["end"] > end)).tolist():
+        begun, steps, first, growth = (
+            int(found[name][row]) for name in ("start", "steps", "first", "growth")
+        )
+        index = np.arange(1.0, steps + 1)
+        ends = begun + (index * first + index * (index - 1) / 2 * growth) // (1 << FRACTION)
+        before, taken = int((ends <= start).sum()), int((ends <= end).sum())
+        found["start"][row] = ends[before - 1] if before else begun
+        found["end"][row] = ends[taken - 1] if taken else begun
+        found["steps"][row] = taken - before
+        found["first"][row] = first + before * growth
+        for name in ("flops", "bytes"):
+            found[name][row] = found[name][row] * (taken - before) // steps
+    return {name: column[found["steps"] > 0] for name, column in found.items()}
 
 
 def distribution(values: "Floats", weights: "Floats | None" = None) -> dict[str, float | None]:
@@ -151,7 +177,7 @@ def ttft_parts(requests: "dict[str, Ints]") -> "dict[str, Ints]":
     }
 
 
-def attainment(facts: Facts, targets: Targets, now: Ns) -> "tuple[Bools, Bools]":
+def attainment(facts: Facts, targets: "Sequence[Targets]", now: Ns) -> "tuple[Bools, Bools]":
     """Per arrived request: TTFT met, TPOT met. Rejected, or unfinished and late, is a miss.
 
     Unfinished and not yet late counts as met so far.
@@ -161,17 +187,37 @@ def attainment(facts: Facts, targets: Targets, now: Ns) -> "tuple[Bools, Bools]"
     done = facts.status == "finished"
     started = requests["first_token"] != NEVER
     waited = np.where(started, ttft(requests), now - requests["arrival"])
-    in_time = ~rejected & (np.ones_like(done) if targets.ttft is None else waited <= targets.ttft)
-    since = np.where(done, requests["finish"], now) - requests["first_token"] - requests["paused"]
+    in_time = ~rejected & (waited <= _limits(facts, targets, "ttft"))
+    seen = np.where(done, requests["finish"], _last_heard(facts, now))
+    since = seen - requests["first_token"] - requests["paused"]
     tokens = np.where(done, requests["output_tokens"], requests["generated"]) - 1
-    pace_kept = since <= (targets.tpot or 0) * np.maximum(tokens, 0)
-    steady = ~rejected
-    if targets.tpot is not None:
-        steady &= ~started | (done & (tokens <= 0)) | pace_kept
+    pace_kept = since <= _limits(facts, targets, "tpot") * np.maximum(tokens, 0)
+    steady = ~rejected & (~started | (done & (tokens <= 0)) | pace_kept)
     return in_time, steady
 
 
-def summarize(facts: Facts, targets: Targets, start: Ns, end: Ns | None, now: Ns) -> dict[str, Any]:
+def _limits(facts: Facts, targets: "Sequence[Targets]", name: str) -> "Floats":
+    """Per request: the target of its class in ns; out of reach without one."""
+    limits = np.full(len(facts.kinds), NO_LIMIT)
+    for one in sorted(targets, key=lambda one: one.kind is not None):
+        limit: Ns | None = getattr(one, name)
+        mine = slice(None) if one.kind is None else facts.kinds == one.kind
+        limits[mine] = NO_LIMIT if limit is None else limit
+    return limits
+
+
+def _last_heard(facts: Facts, now: Ns) -> "Ints":
+    """Per request: the end of its replica's last span, up to which its tokens are counted."""
+    spans, replica = facts.spans, facts.requests["replica_decode"]
+    heard = np.full(max(replica.max(initial=0), spans["replica"].max(initial=0)) + 1, -1)
+    np.maximum.at(heard, spans["replica"], spans["end"])
+    last: Ints = np.where(heard < 0, now, heard)[replica]
+    return last
+
+
+def summarize(
+    facts: Facts, targets: "Sequence[Targets]", start: Ns, end: Ns | None, now: Ns
+) -> dict[str, Any]:
     """Everything in `summary.json` that follows from facts alone."""
     facts = facts.within(start, end)
     requests, spans = facts.requests, facts.spans
@@ -225,11 +271,12 @@ def summarize(facts: Facts, targets: Targets, start: Ns, end: Ns | None, now: Ns
 def _duration(facts: Facts, start: Ns, end: Ns | None) -> Ns:
     """The measured interval: as asked, else from the first arrival to the last finish."""
     requests = facts.requests
+    if end is not None:
+        return end - start
     if not len(requests["id"]):
         return 0
     first = start if start else int(requests["arrival"].min())
-    last = end if end is not None else int(requests["finish"].max())
-    return max(0, last - first)
+    return max(0, int(requests["finish"].max()) - first)
 
 
 def _share(weights: "Ints", flags: "Ints") -> float | None:

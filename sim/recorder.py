@@ -10,8 +10,10 @@ from kvsim.sim.timing import FRACTION
 from kvsim.units import Ns
 
 if TYPE_CHECKING:
-    from kvsim.sim.engine import Engine, Span
+    from kvsim.sim.engine import Engine
     from kvsim.sim.sequence import Sequence
+    from kvsim.sim.span import Span
+    from kvsim.sim.tier import Tier
 
 NEVER = -(1 << 62)
 """Stands for "has not happened" in an integer column; null outside."""
@@ -26,6 +28,21 @@ SPAN_COLUMNS = (
     "replica", "start", "end", "steps", "decodes", "sampled", "chunk_tokens", "context", "running",
     "waiting", "kv_leased", "kv_cached", "first", "growth", "extrapolated", "flops", "bytes",
 )  # fmt: skip
+LOOKUP_COLUMNS = ("request", "tier", "place", "kind", "start", "limit", "tokens")
+TRANSFER_COLUMNS = (
+    "request", "tier", "place", "replica", "why", "head", "tokens", "bytes", "path", "sent",
+    "began", "landed",
+)  # fmt: skip
+LEVEL_COLUMNS = ("tier", "place", "at", "held", "arriving")
+
+TIERS = ("hbm", "dram", "ssd", "remote")
+"""Names of tiers, fastest first; columns have their place in this list."""
+LOOKUP, AGAIN, KEPT = range(3)
+"""Kinds of look-ups: the one that counts as a hit or not, a later one, and what is kept after."""
+WHY = ("load", "prefill", "end", "backlog", "room")
+"""Why bytes moved: a request waited for them; they were stored when a prompt was complete, or when
+a request had finished; or why a store was refused, and they did not: the tier had fallen behind,
+or all it held was in use."""
 
 
 class Recorder:
@@ -41,6 +58,15 @@ class Recorder:
         """Why a request was rejected, by its row."""
         self.gaps: list[Ns] = []
         """Time between two tokens of a sequence that was preempted between them."""
+        self.blocks = array("q")
+        """Labels of all requests, one after another."""
+        self.labelled = array("q")
+        """Per request: where its labels end in `blocks`, and tokens of a label."""
+        self.lookups = array("q")
+        self.transfers = array("q")
+        self.levels = array("q")
+        self.paths: list[tuple[str, ...]] = []
+        """Links that transfers have taken."""
         self.arrived = 0
         self.finished_count = 0
         self.rejected_count = 0
@@ -89,8 +115,60 @@ class Recorder:
             )
         )
 
+    def looked_up(
+        self, sequence: "Sequence", tier: int, place: int, start: int, limit: int, tokens: int
+    ) -> None:
+        """A tier was asked for tokens [start, limit) of `sequence`; it has `tokens` of it next.
+
+        `place` is the replica, or the node, whose tier it is.
+        """
+        request = sequence.request
+        if request.blocks:
+            kind = LOOKUP if sequence.hits is None else AGAIN
+            self.lookups.extend((request.id, tier, place, kind, start, limit, tokens))
+
+    def kept(self, sequence: "Sequence", tier: int, place: int, tokens: int) -> None:
+        """The first `tokens` of `sequence` are offered to a tier, to be kept for reuse."""
+        request = sequence.request
+        if request.blocks:
+            self.lookups.extend((request.id, tier, place, KEPT, 0, 0, tokens))
+
+    def path(self, links: tuple[str, ...]) -> int:
+        """The number of a path, for `sent`."""
+        if links not in self.paths:
+            self.paths.append(links)
+        return self.paths.index(links)
+
+    def sent(
+        self, request: int, tier: "Tier", replica: int, why: str, head: int, tokens: int,
+        path: int, now: Ns, began: Ns,
+    ) -> int:  # fmt: skip
+        """Tokens [head, head + tokens) of `request` are sent over `path`, or refused.
+
+        `began` is when the first byte flows, at the earliest. Returns the row, for `landed`.
+        """
+        row = len(self.transfers)
+        self.transfers.extend(
+            (
+                request, tier.rank, tier.place, replica, WHY.index(why), head, tokens,
+                tier.bytes(tokens), path, now, began, NEVER,
+            )
+        )  # fmt: skip
+        return row
+
+    def landed(self, row: int, began: Ns, now: Ns) -> None:
+        """A transfer's last byte is there; its first one flowed from `began` on."""
+        end = row + len(TRANSFER_COLUMNS)
+        self.transfers[end - 2], self.transfers[end - 1] = began, now
+
+    def level(self, tier: "Tier", now: Ns) -> None:
+        """What a tier holds, and what is on its way there, has changed."""
+        self.levels.extend((tier.rank, tier.place, now, tier.tree.bytes, tier.arriving))
+
     def _request(self, sequence: "Sequence", finish: Ns, status: str) -> None:
         request, loaded = sequence.request, sequence.loaded
+        self.blocks.extend(request.blocks)
+        self.labelled.extend((len(self.blocks), request.block_tokens))
         admitted = NEVER if sequence.admitted is None else sequence.admitted
         first_token = NEVER if sequence.first_token is None else sequence.first_token
         self.requests.extend(

@@ -3,11 +3,12 @@
 What is on its way in has its room reserved and cannot be read; what is being read cannot leave.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from kvsim.sim.fabric import Link
 from kvsim.sim.policy import Eviction, Placement
 from kvsim.sim.prefix import PrefixTree, Segment
+from kvsim.sim.recorder import TIERS
 
 
 class Tier:
@@ -22,8 +23,13 @@ class Tier:
         eviction: Eviction,
         placement: Placement,
         backlog: int,
+        place: int = 0,
     ) -> None:
         self.name = name
+        self.rank = TIERS.index(name)
+        """Its place among the tiers, fastest first."""
+        self.place = place
+        """The node it is in; 0 for a pool of the cluster."""
         self.capacity = capacity
         self.tree = PrefixTree(block_tokens, block_bytes, eviction)
         self.placement = placement
@@ -40,17 +46,17 @@ class Tier:
         """What `tokens`, whole blocks, take here."""
         return tokens // self.tree.block_tokens * self.tree.block_bytes
 
-    def reserve(self, size: int) -> bool:
-        """Make room for `size` bytes that are about to come; False if it cannot take them now."""
+    def reserve(self, size: int) -> Literal["backlog", "room"] | None:
+        """Make room for `size` bytes that are about to come; or why it cannot take them now."""
         if self.arriving + size > self.backlog:
             self.refused += size
-            return False
+            return "backlog"
         excess = self.tree.bytes + self.arriving + size - self.capacity
         if excess > 0 and self.tree.evict(excess) < excess:
             self.refused += size
-            return False
+            return "room"
         self.arriving += size
-        return True
+        return None
 
     def check(self) -> None:
         """Nothing is made, lost or overdrawn."""

@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from kvsim.sim.metrics import TIERS, Facts
-from kvsim.sim.recorder import NEVER
+from kvsim.sim.metrics import Facts
+from kvsim.sim.recorder import NEVER, TIERS
 from kvsim.units import Ns
 
 if TYPE_CHECKING:

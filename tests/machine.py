@@ -5,19 +5,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from kvsim.policies.eviction.lru import LRU
+from kvsim.policies.placement.write_through import WriteThrough
 from kvsim.policies.preemption.recompute import Recompute
+from kvsim.policies.restore.load import Load
 from kvsim.policies.router.round_robin import RoundRobin
 from kvsim.policies.scheduler.chunked_prefill import ChunkedPrefill
 from kvsim.sim.batch import Windowed
 from kvsim.sim.clock import Clock
 from kvsim.sim.cluster import Cluster
 from kvsim.sim.engine import Engine
+from kvsim.sim.fabric import Fabric, Link
+from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.metrics import Facts
 from kvsim.sim.physics import Peak, check
-from kvsim.sim.policy import Router, Scheduler
+from kvsim.sim.policy import Placement, Restore, Router, Scheduler
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.simulation import Simulation
+from kvsim.sim.tier import Reach, Tier
 from kvsim.sim.timing import FRACTION, Pace, StepTime, Work
 from kvsim.traces.request import Request, Workload
 from kvsim.units import MS, Ns, duration
@@ -77,6 +82,19 @@ class Listed(Workload):
         return self.follow(request, finished)
 
 
+@dataclass(frozen=True)
+class Below:
+    """A tier below HBM, of so many blocks, behind wires of its own; one per replica, or shared."""
+
+    name: str
+    blocks: int
+    bandwidth: float
+    latency: Ns = 0
+    shared: bool = False
+    backlog: int = 1 << 40
+    placement: Placement = field(default_factory=WriteThrough)
+
+
 @dataclass
 class Machine:
     """Replicas with `blocks` blocks of 16 tokens each (a byte a token)."""
@@ -91,6 +109,10 @@ class Machine:
     step_by_step: bool = False
     caching: bool = True
     max_context: int | None = None
+    tiers: tuple["Below", ...] = ()
+    restore: Restore = field(default_factory=Load)
+    disturbance: float = 0.0
+    """Share of the HBM's bandwidth that each transfer on its links takes from a replica."""
     requests: list[Request] = field(default_factory=list)
     follow: Callable[[Request, Ns], Request | None] = lambda request, finished: None
 
@@ -104,21 +126,56 @@ class Machine:
         """The machine, ready to run."""
         env, recorder = Clock(), Recorder()
         cluster = Cluster(env, Listed(self.requests, self.follow), self.router, recorder)
+        self.fabric, self.below = Fabric(env), {}
         for index in range(self.replicas):
             memory = KVMemory(
                 self.blocks * BLOCK, BLOCK, BLOCK, LRU(), self.windows, caching=self.caching
             )
+            hierarchy = traffic = None
+            if self.tiers and self.caching:
+                reaches = tuple(self._reach(index, tier) for tier in self.tiers)
+                hierarchy = Hierarchy(
+                    self.fabric, memory, self.timing, reaches, self.restore, len(self.sights),
+                    recorder, index,
+                )  # fmt: skip
+                if self.disturbance:
+                    traffic = self._traffic(reaches)
             engine = Engine(
                 env, index, memory, self.timing, self.scheduler, Recompute(), recorder,
                 self.sights, cluster.follow, cluster.resume, self.max_context, self.step_by_step,
+                hierarchy, traffic,
             )  # fmt: skip
+            if traffic is not None:
+                self.fabric.on_change.append(engine.disturbed)
             cluster.engines.append(engine)
         return Simulation(env, cluster, recorder)
+
+    def _traffic(self, reaches: tuple[Reach, ...]) -> Callable[[], float]:
+        links = {link: None for reach in reaches for link in (*reach.read, *reach.write)}
+        return lambda: self.disturbance * sum(len(link.flows) for link in links)
+
+    def _reach(self, index: int, tier: Below) -> Reach:
+        place = 0 if tier.shared else index
+        if (tier.name, place) not in self.below:
+            kept = Tier(
+                tier.name, tier.blocks * BLOCK, BLOCK, BLOCK, LRU(), tier.placement, tier.backlog,
+                place,
+            )  # fmt: skip
+            wires = [
+                Link(f"{tier.name} {place} {way}", tier.bandwidth, tier.latency)
+                for way in ("up", "down")
+            ]
+            self.fabric.links |= {wire.name: wire for wire in wires}
+            self.below[tier.name, place] = (kept, *wires)
+        kept, up, down = self.below[tier.name, place]
+        return Reach(kept, (up,), (down,), math.inf, math.inf)
 
     def run(self) -> "Outcome":
         """Run to the end."""
         simulation = self.build()
         simulation.run()
+        for tier, _, _ in self.below.values():
+            tier.check()
         return Outcome(simulation)
 
 

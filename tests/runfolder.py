@@ -1,6 +1,7 @@
 """A small run folder made by arithmetic: a queue before serial prefill, then a steady decode."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,10 @@ cluster:
   node: {gpu: h100-sxm, gpus: 2}
   pools: [{role: unified, replicas: 2, parallel: {tensor: 1}}]
 workload: {open_loop: {rate: 5/s}}
+policies:
+  router: least_loaded
+  scheduler: {chunked_prefill: {tokens: 2048}}
+  eviction: {hbm: lru, dram: lru}
 slo: {ttft: 2 s, tpot: 30 ms}
 measure: {from: 0 s, to: null}
 seed: 1
@@ -112,7 +117,7 @@ def _overlap(start: pd.Series, end: pd.Series, edges: np.ndarray) -> np.ndarray:
     ended = end.to_numpy(dtype=float, na_value=np.nan)
     known = ~np.isnan(begun)
     begun, ended = begun[known], np.where(np.isnan(ended[known]), edges[-1], ended[known])
-    inside = [np.clip(ended, a, b) - np.clip(begun, a, b) for a, b in zip(edges, edges[1:])]
+    inside = [np.clip(ended, a, b) - np.clip(begun, a, b) for a, b in pairwise(edges)]
     return np.array([part.sum() for part in inside]) / np.diff(edges)
 
 
@@ -132,16 +137,18 @@ def _timeline(rows: pd.DataFrame, bins: int = 120) -> pd.DataFrame:
         weight = None if weights is None else weights[known].to_numpy(dtype=float)
         return np.histogram(rows[name][known].to_numpy(dtype=float), edges, weights=weight)[0]
 
+    queued = rows[rows["status"] != "rejected"]
     computed = rows["prompt_tokens"] - rows[[f"hit_{tier}" for tier in TIERS]].sum(axis=1)
     running = _overlap(rows["admitted"], rows["finish"], edges)
-    leased = np.minimum(running * 2000, 2 * CAPACITY) * KV_BYTES
+    room = 2 * CAPACITY * KV_BYTES
+    leased = np.minimum(running * 2000 * KV_BYTES, room)
     admitted = rows["admitted"].notna()
     frame = pd.DataFrame({
         "at": edges[1:], "width": np.diff(edges), "running": running,
-        "waiting": _overlap(rows["arrival"], rows["admitted"], edges),
+        "waiting": _overlap(queued["arrival"], queued["admitted"], edges),
         "decodes": _overlap(rows["first_token"], rows["finish"], edges),
         "kv_leased": leased,
-        "kv_cached": np.minimum(np.arange(bins) * 1500 * KV_BYTES, 2 * CAPACITY * KV_BYTES - leased),
+        "kv_cached": np.minimum(np.arange(bins) * 1500 * KV_BYTES, room - leased),
         "prefill_tokens": counted("first_token", computed),
         "decode_tokens": counted("finish", rows["output_tokens"]),
         "arrived": counted("arrival"), "finished": counted("finish"),
@@ -211,17 +218,25 @@ def _summary(rows: pd.DataFrame, timeline: pd.DataFrame, replicas: int) -> dict[
             "hit_rate": sum(hits.values()) / prompt if prompt else None, "by_tier": hits,
             "evicted_bytes": 0,
         },
-        "transfers": {"pcie": {"bytes": hits["dram"] * KV_BYTES, "busy_fraction": 0.1, "queue_s": 0}},
+        "transfers": {
+            "pcie": {"bytes": hits["dram"] * KV_BYTES, "busy_fraction": 0.1, "queue_s": 0}
+        },
         "gpu": {"busy_fraction": 0.8, "mfu": 0.3, "mbu": 0.4},
         "memory": {
             "kv_capacity_tokens": replicas * CAPACITY, "weights_bytes": 16_060_522_496,
             "kv_capacity_bytes": replicas * CAPACITY * KV_BYTES,
             "kv_peak_fraction": peak and peak / (replicas * CAPACITY * KV_BYTES),
         },
-        "preemptions": int(rows["preemptions"].sum()), "recomputed_tokens": int(rows["recomputed"].sum()),
+        "preemptions": int(rows["preemptions"].sum()),
+        "recomputed_tokens": int(rows["recomputed"].sum()),
         "extrapolated_fraction": 0.0,
-        "cost": {"gpu_hours": 0.04, "usd": 0.1, "usd_by": {"gpu": 0.1}, "usd_per_million_output_tokens": 1.7},
+        "cost": {
+            "gpu_hours": 0.04, "usd": 0.1, "usd_by": {"gpu": 0.1},
+            "usd_per_million_output_tokens": 1.7,
+        },
         "energy": None,
         "simulator": {"wall_s": 0.1, "events": 900, "steps": 3000, "spans": 600},
-        "manifest": {"version": "0.1.0", "scenario_sha256": "0" * 64, "calibration_sha256": None, "seed": 1},
+        "manifest": {
+            "version": "0.1.0", "scenario_sha256": "0" * 64, "calibration_sha256": None, "seed": 1,
+        },
     }  # fmt: skip

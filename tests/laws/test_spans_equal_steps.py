@@ -4,8 +4,12 @@ from collections.abc import Callable
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from machine import Affine, Machine
+from machine import Affine, Below, Machine
 
+from kvsim.policies.placement.selective import Selective
+from kvsim.policies.placement.write_through import WriteThrough
+from kvsim.policies.restore.break_even import BreakEven
+from kvsim.policies.restore.load import Load
 from kvsim.policies.router.least_loaded import LeastLoaded
 from kvsim.policies.router.prefix_aware import PrefixAware
 from kvsim.policies.router.round_robin import RoundRobin
@@ -74,10 +78,23 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
     replicas = draw(st.integers(1, 3))
     blocks = draw(st.sampled_from([45, 60, 90, 1000]))
     caching = draw(st.booleans())
+    tiers = draw(st.sampled_from(TIERS))
+    restore = draw(st.sampled_from([Load, BreakEven]))
+    disturbance = draw(st.sampled_from([0.0, 0.01, 0.3]))
     return lambda step_by_step: Machine(
         blocks, replicas, timing, scheduler, router(), windows, sights, step_by_step, caching,
-        requests=requests, follow=follow,
+        tiers=tiers, restore=restore(), disturbance=disturbance, requests=requests, follow=follow,
     )  # fmt: skip
+
+
+TIERS = (
+    (),
+    (Below("dram", 40, 100_000.0),),
+    (Below("dram", 200, 3_000.0, latency=MS, placement=WriteThrough(prefill=False)),),
+    (Below("dram", 20, 20_000.0, backlog=400), Below("ssd", 300, 2_000.0, latency=100_000)),
+    (Below("dram", 60, 50_000.0, placement=Selective(1)), Below("remote", 500, 9_000.0, MS, True)),
+)
+"""A token is a byte here: from fast to so slow that transfers take longer than requests."""
 
 
 @given(machines())
@@ -97,7 +114,11 @@ def test_nothing_is_lost_and_memory_is_given_back(machine: Callable[[bool], Mach
     for engine in outcome.simulation.cluster.engines:
         assert engine.memory.private == 0
         assert engine.memory.tree.locked == 0
-    for name in ("queue", "other"):
+        reaches = engine.hierarchy.reaches if engine.hierarchy else ()
+        for reach in reaches:
+            assert reach.tier.arriving == 0
+            assert reach.tier.tree.locked == 0
+    for name in ("queue", "load", "other"):
         assert all(
             value >= 0 for value, s in zip(outcome[name], outcome.status, strict=True)
             if s == "finished"

@@ -6,7 +6,7 @@ from machine import Affine, Machine
 from kvsim.policies.router.least_loaded import LeastLoaded
 from kvsim.policies.scheduler.chunked_prefill import ChunkedPrefill
 from kvsim.traces.request import Pause, Request
-from kvsim.units import MS
+from kvsim.units import MS, Ns
 
 
 def test_a_lone_request_takes_one_step_for_its_prompt_and_one_for_each_further_token():
@@ -186,3 +186,22 @@ def test_what_is_unfinished_at_the_horizon_is_booked(cut):
     simulation = machine.build()
     simulation.run(horizon=duration(cut))
     assert sorted(simulation.recorder.statuses) == ["running", "waiting"]
+
+
+def test_a_turn_that_comes_before_one_already_awaited_is_not_late() -> None:
+    """Both requests are over before their next turns come: the later one is known first."""
+    machine = Machine(blocks=100)
+    machine.send(16, 1, "0 ms")
+    machine.send(16, 2, "0 ms")
+    think = {0: 500 * MS, 1: 100 * MS}
+
+    def follow(request: Request, finished: Ns) -> Request | None:
+        if request.turn:
+            return None
+        at = finished + think[request.id]
+        return request._replace(id=request.id + 2, turn=1, arrival=at)
+
+    machine.follow = follow
+    outcome = machine.run()
+    assert outcome.ms("arrival") == [0, 0, 510, 120]
+    assert outcome.ms("admitted") == [0, 0, 510, 120]

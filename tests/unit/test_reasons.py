@@ -115,7 +115,8 @@ def test_nulls_and_missing_columns_are_no_obstacle():
 def test_a_slow_answer_is_explained_by_what_ran_beside_it():
     crowded = Context(answers=41.2, mixed=0.6)
     assert pace_reason(row(), crowded) == (
-        "60.0 % of it in steps that also prefilled prompts; written beside 40 other answers on average"
+        "60.0 % of it in steps that also prefilled prompts; "
+        "written beside 40 other answers on average"
     )
     stopped = row(preemptions=1, recomputed=300, paused=2 * SECOND)
     assert pace_reason(stopped, Context()) == (

@@ -9,6 +9,8 @@ from kvsim.errors import InputError
 
 BAD_INPUT = 2
 CUT_SHORT = 1
+SIGINT_EXIT = 130
+"""What typer makes of a Ctrl-C that no command has heard."""
 
 
 def main() -> None:
@@ -20,7 +22,9 @@ def main() -> None:
     except InputError as error:
         sys.stderr.write(f"kvsim: {error}\n")
         sys.exit(BAD_INPUT)
-    except KeyboardInterrupt:
+    except SystemExit as ending:
+        if ending.code != SIGINT_EXIT:
+            raise
         sys.stderr.write("kvsim: interrupted; nothing was written.\n")
         sys.exit(CUT_SHORT)
     except BrokenPipeError:

@@ -27,6 +27,8 @@ def compare(
     json: Json = False,
 ) -> None:
     """Run scenarios side by side; of one scenario, compare --set-a with --set-b."""
+    from kvsim.scenario.run import INTERRUPTED
+
     changes = [set_a or [], set_b or []]
     if len(scenarios) == 1:
         if not (set_a or set_b):
@@ -40,14 +42,18 @@ def compare(
         title, summary = _summary(name, own, trace, format, seed)
         names.append(title)
         summaries.append(summary)
+        if summary["partial"] == INTERRUPTED:
+            break  # Ctrl-C is meant for all of them
     if json:
         runs = [{"name": n, "summary": s} for n, s in zip(names, summaries, strict=True)]
         print_json({"runs": runs, "differences": differences(summaries)})
-        return
-    from kvsim.report.tables import comparison
+    else:
+        from kvsim.report.tables import comparison
 
-    out().print(comparison(names, summaries))
-    if any(summary["partial"] for summary in summaries):
+        out().print(comparison(names, summaries))
+    partial = [name for name, s in zip(names, summaries, strict=True) if s["partial"]]
+    if partial:
+        err().print(f"Partial results: {', '.join(partial)}.", soft_wrap=True, markup=False)
         raise typer.Exit(1)
 
 
@@ -78,17 +84,30 @@ def _flat(summary: dict[str, Any]) -> dict[str, float]:
 def _summary(
     name: str, changes: list[str], trace: str | None, format: str | None, seed: int | None
 ) -> tuple[str, dict[str, Any]]:
-    """A title and the summary: read from a run folder, or made by a run."""
+    """A title and the summary: read from a run folder, or made by a run.
+
+    A run folder with something changed is run again.
+    """
     from kvsim.cli.progress import watching
     from kvsim.scenario import load
     from kvsim.scenario.run import run
 
     stored = Path(name) / "summary.json"
-    if stored.is_file() and not changes:
-        err().print(f"{name}: read from {stored}, not run again.", soft_wrap=True)
-        summary: dict[str, Any] = jsonlib.loads(stored.read_text(encoding="utf-8"))
-        return Path(name).name, summary
+    if stored.is_file() and not changes and trace is None and seed is None:
+        err().print(f"{name}: read from {stored}, not run again.", soft_wrap=True, markup=False)
+        return Path(name).resolve().name, _stored(stored)
     scenario = load(name, changes, trace, format, seed)
     with watching() as watch:
         result = run(scenario, look=watch.look, started=watch.started)
     return " ".join([scenario.name, *changes]), result.summary
+
+
+def _stored(path: Path) -> dict[str, Any]:
+    """The summary that a run has left."""
+    try:
+        summary = jsonlib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read: {error}.") from None
+    if not isinstance(summary, dict) or not {"partial", "requests", "ttft_s"} <= summary.keys():
+        raise InputError(f"{path} is no summary of a run.")
+    return summary

@@ -27,8 +27,6 @@ def explain(
     if request is not None:
         _explain_request(Path(subject), request, json)
         return
-    if (Path(subject) / "scenario.yaml").is_file():
-        subject = str(Path(subject) / "scenario.yaml")
     from kvsim.scenario import load
     from kvsim.scenario.explain import explain as explained
 
@@ -98,23 +96,21 @@ def _steps(steps: list[dict[str, Any]]) -> "Table":
 
 
 def _explain_request(folder: Path, id: int, json: bool) -> None:
-    import pyarrow.parquet as pq
-
-    from kvsim.report.reasons import reason
-
-    path = folder / "requests.parquet"
-    if not path.is_file():
-        raise InputError(f"{folder} is not a run folder: it has no requests.parquet.")
-    table = pq.read_table(path)
+    table = _requests(folder)
     ids = table.column("id").to_pylist()
     if id not in ids:
-        raise InputError(f"{folder} has no request {id}; ids go from {min(ids)} to {max(ids)}.")
+        known = f"ids go from {min(ids)} to {max(ids)}" if ids else "nothing arrived in it"
+        raise InputError(f"{folder} has no request {id}; {known}.")
+    from kvsim.report.reasons import reason
+
     row = table.slice(ids.index(id), 1).to_pylist()[0]
     if json:
         print_json({**row, "why": reason(row)})
         return
+    from rich.markup import escape
+
     console = out()
-    console.print(f"[bold]Request {id}[/], {row['status']}: {reason(row)}")
+    console.print(f"[bold]Request {id}[/], {row['status']}: {escape(reason(row))}")
     seconds = ("queue", "load", "prefill", "transfer", "other", "paused")
     for name, value in row.items():
         if value is None or name in ("reason", "status", "id"):
@@ -122,3 +118,17 @@ def _explain_request(folder: Path, id: int, json: bool) -> None:
         instant = name in ("arrival", "admitted", "first_token", "finish")
         shown = f"{value / 1e9:,.3f} s" if instant or name in seconds else f"{value}"
         console.print(f"  {name:17} {shown}", highlight=False)
+
+
+def _requests(folder: Path) -> Any:
+    """The table of a run's requests."""
+    path = folder / "requests.parquet"
+    if not path.is_file():
+        raise InputError(f"{folder} is not a run folder: it has no requests.parquet.")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        return pq.read_table(path)
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{path} is not Parquet: {' '.join(str(error).split())}") from None

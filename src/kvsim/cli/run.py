@@ -69,11 +69,13 @@ def run(
 def default_folder(scenario: Any) -> Path:
     """`runs/NAME-HASH`: the same scenario has the same folder, another one has another."""
     import hashlib
+    import re
 
     from kvsim.scenario import dump
 
     digest = hashlib.sha256(dump(scenario).encode()).hexdigest()
-    return Path("runs") / f"{scenario.name}-{digest[:8]}"
+    name = re.sub(r"[^\w.-]+", "-", scenario.name).strip(".-") or "run"
+    return Path("runs") / f"{name}-{digest[:8]}"
 
 
 def _show(result: "Result", folder: Path | None) -> None:
@@ -82,7 +84,9 @@ def _show(result: "Result", folder: Path | None) -> None:
     console = out()
     console.print(overview(result.summary, result.machine.scenario.name))
     if folder is not None:
-        console.print(f"Written to {folder} (open {folder / 'report.html'})", soft_wrap=True)
+        console.print(
+            f"Written to {folder} (open {folder / 'report.html'})", soft_wrap=True, markup=False
+        )
 
 
 def _pictures(draft: Path, perfetto: bool) -> None:

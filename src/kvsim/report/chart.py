@@ -50,14 +50,28 @@ def figure(x: str, y: str, height: int = HEIGHT, **layout: Any) -> "Figure":
         hovermode="x unified",
         uniformtext={"minsize": 11, "mode": "hide"},
         legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "xanchor": "left"},
-        xaxis={"title": _title(x), "showgrid": False, **_AXIS},
+        xaxis={"title": _title(x), "showgrid": False, **_AXIS, **_POINTER},
         yaxis={"title": _title(y), "rangemode": "tozero", "fixedrange": True, **_AXIS},
     )
     drawn.update_layout(**layout)
     return drawn
 
 
-_AXIS: dict[str, Any] = {"zeroline": False, "ticklabelstandoff": 4}
+_AXIS: dict[str, Any] = {
+    "zeroline": False,
+    "ticks": "outside",
+    "ticklen": 5,
+    "tickcolor": "rgba(0,0,0,0)",
+}
+"""Ticks are there to keep numbers off the axis, not to be seen."""
+
+_POINTER: dict[str, Any] = {
+    "hoverformat": ".4~g",
+    "spikethickness": 1,
+    "spikedash": "dot",
+    "spikecolor": GREY,
+}
+"""The upright line under the mouse."""
 
 
 def _title(text: str) -> dict[str, Any]:

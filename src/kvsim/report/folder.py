@@ -17,18 +17,9 @@ PARTS = ("queue", "load", "prefill", "transfer", "other")
 HITS = tuple(f"hit_{tier}" for tier in TIERS)
 COLUMNS = {
     "requests": (
-        *(
-            "id",
-            "replica_prefill",
-            "replica_decode",
-            "prompt_tokens",
-            "output_tokens",
-            "generated",
-            "arrival",
-            "admitted",
-            "first_token",
-        ),
-        *("finish", *HITS, "preemptions", "recomputed", *PARTS, "paused", "status", "reason"),
+        *("id", "replica_prefill", "replica_decode", "prompt_tokens", "output_tokens"),
+        *("arrival", "admitted", "first_token", "finish", *HITS, *PARTS),
+        *("preemptions", "recomputed", "paused", "status", "reason"),
     ),
     "spans": ("replica", "start", "end", "steps", "decodes", "chunk_tokens"),
     "timeline": (

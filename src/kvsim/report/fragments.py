@@ -25,16 +25,29 @@ def text(sentence: str) -> str:
 
 
 def subtitle(run: RunFolder) -> str:
-    """Model, machine and policies in a line; version and seed in another."""
+    """Model and machine; the policies; version and seed: a line each."""
     scenario, manifest = run.scenario, at(run.summary, "manifest") or {}
-    parts = [scenario.get("model"), _machine(scenario), scenario.get("engine")]
-    what = " · ".join(escape(str(part)) for part in parts if part)
-    made = " · ".join(
-        f"{label} {escape(str(manifest[key]))}"
+    what = [scenario.get("model"), _machine(scenario), scenario.get("engine")]
+    chosen = at(scenario, "policies") or {}
+    policies = [f"{question} {_answer(answer)}" for question, answer in chosen.items() if answer]
+    made = [
+        f"{label} {manifest[key]}"
         for key, label in (("version", "kvsim"), ("seed", "seed"))
         if manifest.get(key) is not None
+    ]
+    return "".join(
+        f'<p class="{kind}">{escape(" · ".join(str(part) for part in parts if part))}</p>'
+        for kind, parts in (("what", what), ("made", policies), ("made", made))
+        if any(parts)
     )
-    return f'<p class="what">{what}</p><p class="made">{made}</p>'
+
+
+def _answer(answer: object) -> str:
+    """A policy's name without its fields; of several, all names."""
+    if isinstance(answer, Mapping):
+        parts = (f"{k} {v}" if isinstance(v, str) else str(k) for k, v in answer.items())
+        return ", ".join(parts)
+    return ", ".join(map(_answer, answer)) if isinstance(answer, list) else str(answer)
 
 
 def _machine(scenario: Mapping[str, Any]) -> str:

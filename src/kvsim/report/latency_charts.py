@@ -1,6 +1,6 @@
 """How long requests waited: distributions against targets, and where the time to a token went."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from kvsim.report import words
 from kvsim.report.chart import (
@@ -17,6 +17,7 @@ from kvsim.report.chart import (
     short,
 )
 from kvsim.report.folder import PARTS, RunFolder
+from kvsim.report.measures import number
 from kvsim.units import SECOND
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ WIDE = 20.0
 """From this ratio of the 99th to the 1st percentile on, an axis is logarithmic."""
 NEAR = 4.0
 """A target up to this many times beyond the slowest request is drawn."""
-LEFT = 0.78
+LEFT = 0.7
 """The 99th percentile stands at most this far along the axis, so that its name fits beside it."""
 TICKS = ((2.2, (1, 2, 5)), (4.5, (1, 3)), (99.0, (1,)))
 """(Up to how many decades, ticks in each) of logarithmic axes."""
@@ -61,20 +62,28 @@ BREAKDOWN_CAPTION = (
 )
 
 
+class Target(NamedTuple):
+    """An SLO: for which class ("" for all), its limit in seconds, who met it."""
+
+    label: str
+    limit: float
+    met: float
+
+
 def ttft_cdf(run: RunFolder) -> Chart:
     """Share of requests over time to first token."""
     rows = run.measured
     values = _sorted((rows["first_token"] - rows["arrival"]) / SECOND)
     if not len(values):
         return Chart("ttft", "No request got a first token", "Time to first token (TTFT).")
-    targets = run.targets("ttft")
+    targets = _targets(run, "ttft", values, len(rows))
     finding = "The one served request had its first token after " + _quantile(values, 1)
     if len(values) > 1:
         finding = (
             f"Half of the served requests had their first token within {_quantile(values, 0.5)}, "
             f"99 % within {_quantile(values, 0.99)}"
         )
-    finding += _met(values, len(rows), targets)
+    finding += _met(targets)
     drawn = _cdf(values, len(rows), "Time to first token", BLUE, targets)
     return Chart("ttft", finding, f"Time to first token (TTFT). {CDF_CAPTION}", drawn)
 
@@ -84,17 +93,18 @@ def tpot_cdf(run: RunFolder) -> Chart:
     rows = run.measured
     rows = rows[rows["finish"].notna() & (rows["output_tokens"] > 1)]
     pace = (rows["finish"] - rows["first_token"]) / (rows["output_tokens"] - 1) / SECOND
-    values, targets = _sorted(pace), run.targets("tpot")
+    values = _sorted(pace)
     what = "Time per output token after the first (TPOT), mean of each finished answer."
     if not len(values):
         return Chart("tpot", "No answer of two or more tokens finished", what)
+    targets = _targets(run, "tpot", values, len(values))
     finding = "The one finished answer then came at a token every " + _quantile(values, 1)
     if len(values) > 1:
         finding = (
             f"The median answer then came at a token every {_quantile(values, 0.5)}; "
             f"99 % kept within {_quantile(values, 0.99)}"
         )
-    finding += _met(values, len(values), targets)
+    finding += _met(targets)
     drawn = _cdf(values, len(values), "Time per output token", GREEN, targets)
     return Chart("tpot", finding, what, drawn)
 
@@ -112,7 +122,7 @@ def breakdown(run: RunFolder) -> Chart:
         barmode="stack", hovermode="closest", bargap=0.3, legend_traceorder="normal"
     )
     drawn.update_xaxes(range=[0, 100], ticksuffix="")
-    drawn.update_yaxes(automargin=True, rangemode="normal", showgrid=False, ticklabelstandoff=6)
+    drawn.update_yaxes(automargin=True, rangemode="normal", showgrid=False)
     for part in _present(bands):
         _bar(drawn, part, bands)
     return Chart(name, _breakdown_finding(bands), BREAKDOWN_CAPTION, drawn)
@@ -135,18 +145,25 @@ def _quantile(values: "Floats", share: float) -> str:
     return words.duration(_at(values, share))
 
 
-def _met(values: "Floats", arrived: int, targets: list[tuple[str, float]]) -> str:
+def _targets(run: RunFolder, name: str, values: "Floats", arrived: int) -> list[Target]:
+    """The targets called `name`; who met the only one, the summary knows best."""
+    import numpy as np
+
+    targets = run.targets(name)
+    told = number(run.summary, f"slo.{name}_attainment") if len(targets) == 1 else None
+    if told is not None:
+        return [Target(*targets[0], told)]
+    return [
+        Target(label, limit, float(np.searchsorted(values, limit, side="right")) / arrived)
+        for label, limit in targets
+    ]
+
+
+def _met(targets: list[Target]) -> str:
     """Who met the target, where there is one for all."""
     if len(targets) != 1:
         return ""
-    share = _share_within(values, targets[0][1], arrived)
-    return f"; {words.percent(share)} met the SLO of {words.target(targets[0][1])}"
-
-
-def _share_within(values: "Floats", limit: float, arrived: int) -> float:
-    import numpy as np
-
-    return float(np.searchsorted(values, limit, side="right")) / arrived
+    return f"; {words.percent(targets[0].met)} met the SLO of {words.target(targets[0].limit)}"
 
 
 def _levels(many: int) -> "NDArray[np.intp]":
@@ -160,16 +177,14 @@ def _levels(many: int) -> "NDArray[np.intp]":
     return np.unique(np.concatenate([even, tail]).round().astype(np.intp))
 
 
-def _cdf(
-    values: "Floats", arrived: int, what: str, colour: str, targets: list[tuple[str, float]]
-) -> "Figure":
+def _cdf(values: "Floats", arrived: int, what: str, colour: str, targets: list[Target]) -> "Figure":
     """The distribution of `values` seconds over `arrived` requests, with its targets."""
     import numpy as np
 
     scale, unit = words.time_unit(_at(values, 0.99))
     low, high = _at(values, 0.01), float(values[-1])
-    shown = [target for target in targets if target[1] <= NEAR * high]
-    high = max([high, *(seconds for _, seconds in shown)])
+    shown = [target for target in targets if target.limit <= NEAR * high]
+    high = max([high, *(target.limit for target in shown)])
     log = low > 0 and _at(values, 0.99) >= WIDE * low
     drawn = figure(f"{what}, {unit}", "Requests, %")
     drawn.update_layout(hovermode="closest")
@@ -181,11 +196,11 @@ def _cdf(
         line_shape="hv", hovertemplate=hover, showlegend=False,
     )  # fmt: skip
     start, stop = _range(drawn, low / scale, _at(values, 0.99) / scale, high / scale, log)
-    for label, seconds in shown:
-        met = _share_within(values, seconds, arrived)
-        at = np.log10(seconds / scale) if log else seconds / scale
-        text = f"{label} SLO".strip() + f" {words.target(seconds)}: {words.percent(met)} met"
-        marked(drawn, seconds / scale, text, float((at - start) / (stop - start)), log)
+    for target in shown:
+        limit = target.limit / scale
+        place = ((np.log10(limit) if log else limit) - start) / (stop - start)
+        text = f"{target.label} SLO {words.target(target.limit)}: {words.percent(target.met)} met"
+        marked(drawn, limit, text.strip(), float(place), log)
     for share in (0.5, 0.99):
         _dot(drawn, _at(values, share), share * len(values) / arrived, share, scale, colour, log)
     drawn.update_yaxes(range=[0, 103])

@@ -24,7 +24,7 @@ def by_tpot(run: RunFolder, many: int) -> list[Row]:
     """At most `many` answers with the longest time per token, of those much above the median."""
     rows = run.measured
     pace = _pace(rows)
-    return _largest(rows, pace.where(pace >= UNUSUAL * pace.median()), many)
+    return _largest(rows, pace.where(pace >= UNUSUAL * (_median(pace) or 0.0)), many)
 
 
 def explain(run: RunFolder, request: int) -> str:

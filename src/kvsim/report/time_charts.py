@@ -37,6 +37,8 @@ EVENTS = 10.0
 """Requests per interval in between: with fewer, single ones look like peaks."""
 REPLICAS = 32
 """At most this many replicas get a bar of their own: the busiest and the least busy."""
+MANY = 0.1
+"""From this share on, rejected or unfinished requests are the finding."""
 ALIKE = 0.1
 """Replicas whose busy shares differ by less are called alike."""
 COLOURS = {"hbm": BLUE, "dram": ORANGE, "ssd": GREEN, "remote": PURPLE}
@@ -149,7 +151,6 @@ def busy(run: RunFolder) -> Chart:
     drawn.update_layout(barmode="stack", hovermode="closest", legend_traceorder="normal")
     drawn.update_xaxes(range=[0, 100])
     drawn.update_yaxes(autorange="reversed", showgrid=False, automargin=True, type="category")
-    drawn.update_yaxes(ticklabelstandoff=6)
     for kind, colour in _KINDS.items():
         drawn.add_bar(
             name=kind,
@@ -210,7 +211,7 @@ def _line(
     drawn.add_scatter(
         x=_middles(frame), y=short(values), name=name, mode=mode, yaxis=yaxis,
         line={"color": colour, "width": 2, "dash": dash},
-        hovertemplate=f"%{{y:.3~s}}{unit}",
+        hovertemplate=f"%{{y:,.3~r}}{unit}",
     )  # fmt: skip
 
 
@@ -226,18 +227,20 @@ def _area(
     drawn.add_scatter(
         x=_middles(frame), y=short(values), name=name, mode="lines", stackgroup="all",
         line={"color": colour, "width": 0.5}, fillcolor=colour,
-        hovertemplate=f"%{{y:.3~g}}{unit}",
+        hovertemplate=f"%{{y:,.3~r}}{unit}",
     )  # fmt: skip
 
 
 def _keeping_up(run: RunFolder, frame: "pd.DataFrame") -> str:
     """Whether the system was behind when the last request came."""
-    inside = (frame["arrived"] - frame["finished"]).cumsum()
-    last = int(frame["arrived"].to_numpy().nonzero()[0][-1])
+    arrived = float(frame["arrived"].sum())
     rejected = float((run.requests["status"] == "rejected").sum())
-    left, arrived = float(inside.iloc[last]) - rejected, float(frame["arrived"].sum())
+    last = int(frame["arrived"].to_numpy().nonzero()[0][-1])
+    left = float((frame["arrived"] - frame["finished"]).iloc[: last + 1].sum()) - rejected
     rate = words.amount(arrived / (float(frame["width"].iloc[: last + 1].sum()) / SECOND))
-    if left >= 0.1 * arrived and left > 1:
+    if rejected >= MANY * arrived:
+        return f"Requests came at {rate}/s, and {share_of(rejected, arrived)} were rejected"
+    if left >= MANY * arrived and left > 1:
         return (
             f"Requests came at {rate}/s, faster than they finished: {words.count(left)} were "
             "unfinished when the last one came"
@@ -284,10 +287,10 @@ def _busy_finding(times: "pd.DataFrame") -> str:
     most = _DOING[max(_DOING, key=lambda kind: mean[kind])]
     rate = share_of(used.mean(), 1)
     if len(times) == 1:
-        return f"The replica was busy {rate} of the time, most of it with {most}"
+        return f"The replica was busy {rate} of the time, mainly with {most}"
     low, high = share_of(used.min(), 1), share_of(used.max(), 1)
     alike = "all alike" if used.max() - used.min() < ALIKE else f"between {low} and {high}"
-    return f"Replicas were busy {rate} of the time, {alike}, most of it with {most}"
+    return f"Replicas were busy {rate} of the time, {alike}, mainly with {most}"
 
 
 _DOING = {"prefill": "prompts", "both": "prompts and answers at once", "decode": "answers alone"}

@@ -1,30 +1,28 @@
 """From a scenario to a machine that can run: every name looked up, every part connected."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from kvsim.calibration import calibrations, engine
 from kvsim.calibration.engine import EngineProfile
-from kvsim.errors import InputError, perhaps
+from kvsim.errors import InputError
 from kvsim.hardware import GPU, gpu
 from kvsim.models import Model, model
 from kvsim.policies import answers
 from kvsim.scenario.capacity import Capacity, capacity, shape
+from kvsim.scenario.choices import answer, answer_of_tier
+from kvsim.scenario.room import Room
 from kvsim.scenario.schema import WIDTHS, Pool, Scenario
 from kvsim.scenario.workload import workload
 from kvsim.sim.clock import Clock
 from kvsim.sim.cluster import Cluster
 from kvsim.sim.engine import Engine
+from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.physics import Peak
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.simulation import Simulation
 from kvsim.sim.timing import StepTime
 from kvsim.traces.request import Workload
-
-TIERS = ("hbm",)
-"""Tiers that may have an eviction policy of their own."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,7 @@ class Machine:
     profile: EngineProfile
     pools: tuple[Replica, ...]
     workload: Workload
+    room: Room
     simulation: Simulation
 
     @property
@@ -66,19 +65,39 @@ def build(scenario: Scenario, step_by_step: bool = False) -> Machine:
     pools = tuple(replica(scenario, pool, kind, profile, tokens) for pool in scenario.cluster.pools)
     load = workload(scenario)
     env, recorder = Clock(), Recorder()
-    router = _answer("router", scenario.policies.router)
+    router = answer("router", scenario.policies.router)
     cluster = Cluster(env, load, router, recorder, profile.request_ns)
+    bits = WIDTHS[scenario.precision.kv]
+    block_bytes = kind.layout.bytes_per_token(bits) * scenario.cluster.memory.block_tokens
+    room = Room(env, scenario, block_bytes)
     for part in pools:
         for _ in range(part.pool.replicas):
-            cluster.engines.append(_engine(env, scenario, kind, part, cluster, step_by_step))
-    return Machine(scenario, kind, profile, pools, load, Simulation(env, cluster, recorder))
+            made = _engine(env, scenario, kind, part, cluster, room, step_by_step)
+            cluster.engines.append(made)
+    simulation = Simulation(env, cluster, recorder)
+    return Machine(scenario, kind, profile, pools, load, room, simulation)
 
 
 def step_tokens(scenario: Scenario, kind: Model) -> int:
     """The most tokens that one step may compute."""
-    scheduler = _answer("scheduler", scenario.policies.scheduler)
-    longest = min(scenario.cluster.memory.max_model_len or kind.context, kind.context)
+    scheduler = answer("scheduler", scenario.policies.scheduler)
+    for limit in ("tokens", "sequences"):
+        if getattr(scheduler, limit, 1) < 1:
+            found = getattr(scheduler, limit)
+            raise InputError(f"policies.scheduler: {limit} is {found}; a step needs 1 at least.")
+    longest = longest_context(scenario, kind)
     return min(getattr(scheduler, "tokens", longest), longest)
+
+
+def longest_context(scenario: Scenario, kind: Model) -> int:
+    """The most tokens of a prompt and its answer: as asked for, or what the model was made for."""
+    asked = scenario.cluster.memory.max_model_len or kind.context
+    if asked > kind.context:
+        raise InputError(
+            f"cluster.memory.max_model_len: found {asked}; {kind.name} was made for at most "
+            f"{kind.context} tokens."
+        )
+    return asked
 
 
 def replica(
@@ -86,11 +105,7 @@ def replica(
 ) -> Replica:
     """A replica of `pool`: its GPU, its step times, its memory."""
     device, parallel = gpu(pool.gpu or scenario.cluster.node.gpu), pool.parallel
-    if parallel.tensor > scenario.cluster.node.gpus:
-        raise InputError(
-            f"tensor parallel {parallel.tensor} needs as many GPUs in one node; "
-            f"cluster.node.gpus is {scenario.cluster.node.gpus}."
-        )
+    _can_be_split(scenario, pool, kind)
     spec = scenario.policies.timing
     if spec is None:
         spec = "fitted" if device.name in calibrations() else "roofline"
@@ -107,54 +122,73 @@ def replica(
     return Replica(pool, device, step_time, capacity(scenario, pool, kind, device, profile, tokens))
 
 
+def _can_be_split(scenario: Scenario, pool: Pool, kind: Model) -> None:
+    """Raise InputError unless heads go into GPUs of one node, and layers into stages."""
+    tensor, pipeline, node = pool.parallel.tensor, pool.parallel.pipeline, scenario.cluster.node
+    where = f"cluster.pools.{scenario.cluster.pools.index(pool)}.parallel"
+    if tensor > node.gpus:
+        raise InputError(
+            f"{where}.tensor: {tensor} GPUs have to be in one node; cluster.node.gpus is "
+            f"{node.gpus}."
+        )
+    for heads in sorted({layer.query_heads for layer in kind.layers if layer.query_heads}):
+        if heads % tensor:
+            raise InputError(
+                f"{where}.tensor: {kind.name} has {heads} attention heads, which {tensor} GPUs "
+                "cannot share evenly."
+            )
+    if pipeline > len(kind.layers):
+        raise InputError(
+            f"{where}.pipeline: {kind.name} has {len(kind.layers)} layers, fewer than {pipeline}."
+        )
+
+
 def _engine(
     env: Clock,
     scenario: Scenario,
     kind: Model,
     part: Replica,
     cluster: Cluster,
+    room: Room,
     step_by_step: bool,
 ) -> Engine:
     memory, policies = scenario.cluster.memory, scenario.policies
     whole = shape(kind, part.pool, WIDTHS[scenario.precision.kv], memory.block_tokens)
-    longest = memory.max_model_len or kind.context
-    return Engine(
+    kept = KVMemory(
+        part.capacity.bytes,
+        memory.block_tokens,
+        whole.block_bytes,
+        answer_of_tier("eviction", policies.eviction, "hbm", "lru"),
+        whole.windows,
+        whole.state_bytes,
+        memory.prefix_caching and whole.reusable,
+    )
+    sights = whole.sights(kind, part.pool.parallel.tensor)
+    reaches = room.reaches(room.place(part.pool.parallel.gpus), part.gpu)
+    hierarchy = traffic = None
+    if reaches and kept.caching:
+        traffic = room.traffic(reaches, part.timing.bandwidth)
+        restore = answer("restore", policies.restore)
+        hierarchy = Hierarchy(
+            room.fabric, kept, part.timing, reaches, restore, len(sights), cluster.recorder,
+            len(cluster.engines),
+        )  # fmt: skip
+    made = Engine(
         env,
         len(cluster.engines),
-        KVMemory(
-            part.capacity.bytes,
-            memory.block_tokens,
-            whole.block_bytes,
-            _answer("eviction", _of_tier(policies.eviction, "hbm")),
-            whole.windows,
-            whole.state_bytes,
-            memory.prefix_caching and whole.reusable,
-        ),
+        kept,
         part.timing,
-        _answer("scheduler", policies.scheduler),
-        _answer("preemption", policies.preemption),
+        answer("scheduler", policies.scheduler),
+        answer("preemption", policies.preemption),
         cluster.recorder,
-        whole.sights(kind, part.pool.parallel.tensor),
+        sights,
         cluster.follow,
         cluster.resume,
-        longest,
+        longest_context(scenario, kind),
         step_by_step,
+        hierarchy,
+        traffic,
     )
-
-
-def _answer(name: str, spec: Any) -> Any:
-    """A fresh answer, which must be able to do without the future."""
-    made = answers(name).make(spec)
-    if "future" in getattr(made, "needs", ()):
-        raise InputError(f"policies.{name}: {spec!r} knows the future, which a timed run does not.")
+    if traffic is not None:
+        room.fabric.on_change.append(made.disturbed)
     return made
-
-
-def _of_tier(spec: Any, tier: str) -> Any:
-    """The eviction of one tier: one answer serves all, or each is named."""
-    if isinstance(spec, Mapping) and set(spec) & set(TIERS):
-        for name in spec:
-            if name not in TIERS:
-                raise InputError(f"policies.eviction: no tier {name!r}.{perhaps(name, TIERS)}")
-        return spec.get(tier, "lru")
-    return spec

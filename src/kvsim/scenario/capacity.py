@@ -131,20 +131,33 @@ def capacity(
         block_bytes=block_bytes,
     )
     if memory.blocks is not None:
-        return replace(made, blocks=memory.blocks)
+        given = replace(made, blocks=memory.blocks)
+        if weights + given.bytes > made.reported * made.gpus:
+            raise InputError(_blocks_do_not_fit(scenario, gpu, given))
+        return given
     if made.left * made.gpus < max(block_bytes, whole.state_bytes):
         raise InputError(_does_not_fit(scenario, pool, gpu, made))
     return made
 
 
+def _blocks_do_not_fit(scenario: Scenario, gpu: GPU, given: Capacity) -> str:
+    over = given.weights + given.bytes / given.gpus - given.reported
+    return (
+        f"cluster.memory.blocks: {given.blocks} blocks beside the weights of {scenario.model} need "
+        f"{(given.reported + over) / GB:.1f} GB of each GPU; {gpu.name} has "
+        f"{given.reported / GB:.1f} GB, {over / GB:.1f} GB too little."
+    )
+
+
 def _does_not_fit(scenario: Scenario, pool: Pool, gpu: GPU, made: Capacity) -> str:
     parallel = pool.parallel
     over = made.block_bytes // made.gpus - made.left
+    place = f"cluster.pools.{scenario.cluster.pools.index(pool)}"
     return (
         f"{scenario.model} does not fit: each {gpu.name} may use {made.usable / GB:.1f} GB, and "
         f"needs {made.weights / GB:.1f} GB for weights ({scenario.precision.weights}, tensor "
         f"{parallel.tensor} x pipeline {parallel.pipeline}), {made.activations / GB:.1f} GB for "
         f"activations and {(made.context + made.graphs) / GB:.1f} GB for the CUDA context and "
-        f"graphs: {over / GB:.1f} GB too much. Raise pools.0.parallel.tensor, take fewer bits "
+        f"graphs: {over / GB:.1f} GB too much. Raise {place}.parallel.tensor, take fewer bits "
         f"(precision.weights), or a larger GPU."
     )

@@ -17,38 +17,76 @@ if TYPE_CHECKING:
 
 INSTANTS = ("admitted", "first_token", "finish", "session", "queue")
 """Columns of requests that may be null."""
+FILES = (
+    "summary.json", "scenario.yaml", "requests.parquet", "spans.parquet", "timeline.parquet",
+    "report.html", "trace.perfetto.json",
+)  # fmt: skip
+"""What a run folder holds."""
 
 
 def reserve(folder: Path) -> None:
     """Raise InputError if `folder` cannot become a run folder: better before a run than after."""
-    taken = folder.exists() and not (folder / "summary.json").is_file()
-    if taken and (not folder.is_dir() or any(folder.iterdir())):
-        raise InputError(f"{folder} exists and is not a run folder; choose another --out.")
-    parent = folder.absolute().parent
+    if folder.exists():
+        is_run = (folder / "summary.json").is_file()
+        found = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        if not folder.is_dir() or (found and not is_run):
+            raise InputError(f"{folder} exists and is not a run folder; choose another --out.")
+        for name in found:
+            if name not in FILES:
+                raise InputError(
+                    f"{folder} would be replaced, and holds {name!r}, which is of no run; move it "
+                    "away, or choose another --out."
+                )
+    draft = _beside(folder, "unfinished")
     try:
-        parent.mkdir(parents=True, exist_ok=True)
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        draft.mkdir(exist_ok=True)
+        draft.rmdir()
     except OSError as error:
+        if draft.is_dir():
+            return  # left there by a run that was killed
         raise InputError(f"{folder} cannot be made: {error.strerror}.") from None
 
 
 def write(result: Result, folder: Path, finish: Any = None) -> Path:
-    """Write everything of a run into `folder`; `finish(draft)` may add files before it is moved."""
+    """Write everything of a run into `folder`; `finish(draft)` may add files before it is moved.
+
+    Whatever goes wrong, `folder` is what it was, or the whole run.
+    """
+    reserve(folder)
+    draft, earlier = _beside(folder, "unfinished"), _beside(folder, "replaced")
+    shutil.rmtree(draft, ignore_errors=True)
+    shutil.rmtree(earlier, ignore_errors=True)
+    draft.mkdir()
+    try:
+        _fill(result, draft)
+        if finish is not None:
+            finish(draft)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    place = folder.resolve()
+    if place.exists():
+        place.rename(earlier)
+    draft.rename(place)
+    shutil.rmtree(earlier, ignore_errors=True)
+    return folder
+
+
+def _fill(result: Result, draft: Path) -> None:
     import pyarrow.parquet as pq
 
-    reserve(folder)
-    draft = folder.absolute().with_name(f".{folder.name}.unfinished")
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir()
     summary = json.dumps(result.summary, indent=2, allow_nan=False)
     (draft / "summary.json").write_text(summary + "\n", encoding="utf-8")
     (draft / "scenario.yaml").write_text(dump(result.machine.scenario), encoding="utf-8")
     for name, table in (("requests", requests), ("spans", spans), ("timeline", over_time)):
         pq.write_table(table(result), draft / f"{name}.parquet", compression="zstd")
-    if finish is not None:
-        finish(draft)
-    shutil.rmtree(folder, ignore_errors=True)
-    draft.rename(folder)
-    return folder
+
+
+def _beside(folder: Path, word: str) -> Path:
+    """A hidden neighbour of `folder`, on the same disk."""
+    place = folder.resolve()
+    return place.with_name(f".{place.name}.{word}")
 
 
 def requests(result: Result) -> "pa.Table":

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from kvsim.errors import InputError, perhaps
 from kvsim.scenario.faults import sentences
 from kvsim.scenario.schema import Scenario
+from kvsim.sim.recorder import TIERS
 
 PACKAGE = Path(__file__).resolve().parent.parent
 SHIPPED = PACKAGE / "scenarios"
@@ -105,12 +106,19 @@ def apply(document: dict[str, Any], change: str) -> None:
     place: Any = document
     for depth, key in enumerate(keys[:-1]):
         place = _step(place, key, keys[: depth + 1], change)
+        if depth == 1 and keys[0] == "policies" and _replaces(keys, place):
+            place.clear()
     if isinstance(place, list):
         place[_index(place, keys[-1], change)] = value
     else:
         if keys[0] == "workload" and len(keys) == 2:
             place.clear()  # another kind of workload replaces the one in the file
         place[keys[-1]] = value
+
+
+def _replaces(keys: list[str], found: dict[str, Any]) -> bool:
+    """Whether a policy given parameters is another than the one found; tiers have one each."""
+    return len(keys) > 3 and keys[2] not in found and not {*found, keys[2]} & set(TIERS)
 
 
 def _replayed(document: dict[str, Any], trace: str, format: str | None) -> dict[str, Any]:

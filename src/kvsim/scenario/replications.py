@@ -3,8 +3,9 @@
 from statistics import mean, stdev
 from typing import Any
 
-from kvsim.scenario.run import Result, run
+from kvsim.scenario.run import INTERRUPTED, Look, Result, run
 from kvsim.scenario.schema import Scenario
+from kvsim.sim.recorder import Recorder
 
 T95 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160,
        2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056,
@@ -15,23 +16,41 @@ MEASURED = ("throughput", "ttft_s", "tpot_s", "itl_s", "e2e_s", "queue_s", "slo"
 """Parts of a summary whose numbers vary with the seed and matter."""
 
 
-def replicate(scenario: Scenario, replications: int, **options: Any) -> Result:
+def replicate(
+    scenario: Scenario,
+    replications: int,
+    *,
+    max_wall: float | None = None,
+    look: Look | None = None,
+    **options: Any,
+) -> Result:
     """The run of the scenario's own seed, with `confidence` from `replications` seeds in all.
 
-    Stops early, and says so, when a run was cut short.
+    `max_wall` seconds are for all together. Cut short, it says how many seeds were done.
     """
-    first = run(scenario, **options)
+    first = latest = run(scenario, max_wall=max_wall, look=look, **options)
     summaries = [first.summary]
-    for offset in range(1, replications):
-        if first.summary["partial"]:
-            break
-        again = run(scenario.model_copy(update={"seed": scenario.seed + offset}), **options).summary
-        first.summary["partial"] = again["partial"]
-        if not again["partial"]:
-            summaries.append(again)
+    left = max_wall
+    while len(summaries) < replications and not first.summary["partial"]:
+        if left is not None:
+            left = max(0.0, left - latest.summary["simulator"]["wall_s"])
+        why = INTERRUPTED if look and look(latest.end, _recorder(latest)) else None
+        if why is None and left != 0:
+            other = scenario.model_copy(update={"seed": scenario.seed + len(summaries)})
+            latest = run(other, max_wall=left, look=look, **options)
+            why = latest.summary["partial"]
+        if why is None and left != 0:
+            summaries.append(latest.summary)
+            continue
+        why = why if why == INTERRUPTED else f"stopped after {max_wall:g} s"
+        first.summary["partial"] = f"{why}, {len(summaries)} of {replications} seeds done"
     if len(summaries) > 1:
         first.summary["confidence"] = confidence(summaries)
     return first
+
+
+def _recorder(result: Result) -> Recorder:
+    return result.machine.simulation.recorder
 
 
 def confidence(summaries: list[dict[str, Any]]) -> dict[str, list[float]]:

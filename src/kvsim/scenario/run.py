@@ -1,21 +1,32 @@
 """Run a scenario and say what its user would have measured."""
 
 import hashlib
+import re
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import kvsim
 from kvsim.calibration import digest
+from kvsim.errors import InputError
+from kvsim.hardware import drive, price
 from kvsim.scenario.build import Machine, build
 from kvsim.scenario.load import dump
 from kvsim.scenario.schema import Scenario
 from kvsim.sim.metrics import Facts, Targets, summarize
-from kvsim.sim.physics import check
+from kvsim.sim.physics import PhysicsError, check
 from kvsim.sim.recorder import Recorder
-from kvsim.units import SECOND, Ns
+from kvsim.units import SECOND, Ns, seconds
 
 HOUR = 3600 * SECOND
+TIER_BYTES = (
+    "capacity_bytes", "held_bytes", "written_bytes", "refused_bytes", "evicted_bytes",
+)  # fmt: skip
+INTERRUPTED = "interrupted"
+"""What `partial` says of a run that was told to stop."""
+Look = Callable[[Ns, Recorder], bool]
+"""Hears the simulated time now and then; True stops the run."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +45,7 @@ def run(
     *,
     step_by_step: bool = False,
     max_wall: float | None = None,
-    look: Callable[[Ns, Recorder], bool] | None = None,
+    look: Look | None = None,
     started: Callable[[Machine], None] | None = None,
 ) -> Result:
     """Build the scenario's machine, run it, check physics, sum up.
@@ -48,22 +59,38 @@ def run(
     simulation.run(scenario.measure.end, max_wall, look)
     facts = Facts.of(simulation.recorder)
     check(facts, simulation.recorder, machine.peaks)
+    _everything_is_over(machine, facts)
     end = int(facts.spans["end"].max()) if len(facts.spans["end"]) else simulation.env.now
-    return Result(machine, facts, end, _summary(machine, facts, end))
+    return Result(machine, facts, end, _summary(machine, facts))
 
 
-def _summary(machine: Machine, facts: Facts, end: Ns) -> dict[str, Any]:
+def _everything_is_over(machine: Machine, facts: Facts) -> None:
+    """A run that was not cut short leaves nobody waiting."""
+    if machine.simulation.partial or machine.scenario.measure.end is not None:
+        return
+    left = int(((facts.status == "waiting") | (facts.status == "running")).sum())
+    if left:
+        raise PhysicsError(f"{left} requests are not finished, and nothing is left to happen")
+
+
+def _summary(machine: Machine, facts: Facts) -> dict[str, Any]:
     scenario, simulation = machine.scenario, machine.simulation
-    measure, slo = scenario.measure, scenario.slo
-    targets = Targets(slo.ttft, slo.tpot)
-    summary = summarize(facts, targets, measure.start, measure.end, end)
+    now, start, end = simulation.env.now, scenario.measure.start, scenario.measure.end
+    if end is not None:
+        now = end = min(end, now) if simulation.partial else end
+    summary = summarize(facts, _targets(scenario), start, end, now)
+    summary["requests"]["rejected_reasons"] = _rejections(simulation.recorder)
     summary["requests"]["dropped"] = getattr(machine.workload, "dropped", 0)
-    measured = facts.within(measure.start, measure.end)
+    engines = simulation.cluster.engines
+    summary["cache"]["evicted_bytes"] = sum(engine.memory.tree.evicted for engine in engines)
+    measured = facts.within(start, end)
+    _something_was_measured(machine, facts, measured)
     return {
         "partial": simulation.partial,
         **summary,
-        "transfers": {},
-        "gpu": _gpu(machine, measured, summary["duration_s"]),
+        "transfers": _transfers(machine, now),
+        "tiers": _tiers(machine, now),
+        "gpu": _gpu(machine, facts, summary["duration_s"]),
         "memory": _memory(machine, facts),
         "cost": _cost(machine, measured, summary["duration_s"]),
         "energy": None,
@@ -83,16 +110,77 @@ def _summary(machine: Machine, facts: Facts, end: Ns) -> dict[str, Any]:
     }
 
 
+def _transfers(machine: Machine, end: Ns) -> dict[str, dict[str, float]]:
+    """Per link: bytes, share of the time with a transfer, and time lost to sharing it."""
+    return {
+        name: {
+            "bytes": link.bytes,
+            "busy_fraction": link.busy / end if end else 0.0,
+            "queue_s": link.delay / SECOND,
+        }
+        for name, link in sorted(machine.room.fabric.links.items())
+    }
+
+
+def _tiers(machine: Machine, end: Ns) -> dict[str, dict[str, Any]]:
+    """Per tier below HBM, all nodes together: what it holds, took, refused and evicted."""
+    found: dict[str, dict[str, Any]] = {}
+    for (name, _), tier in machine.room.tiers.items():
+        part = found.setdefault(name, dict.fromkeys(TIER_BYTES, 0))
+        amounts = (tier.capacity, tier.tree.bytes, tier.written, tier.refused, tier.tree.evicted)
+        for key, amount in zip(TIER_BYTES, amounts, strict=True):
+            part[key] += amount
+    drives = machine.scenario.cluster.tiers.ssd
+    if drives is not None:
+        days = end / (24 * HOUR)
+        rated = drive(drives.device).endurance, drive(drives.device).warranty
+        count = drives.drives * machine.room.nodes
+        daily = found["ssd"]["written_bytes"] / days if days else None
+        found["ssd"]["written_bytes_per_day"] = daily
+        found["ssd"]["rated_bytes_per_day"] = (
+            rated[0] * count * 24 * HOUR / rated[1] if rated[0] and rated[1] else None
+        )
+    return found
+
+
+def _something_was_measured(machine: Machine, facts: Facts, measured: Facts) -> None:
+    if len(measured.status) or machine.simulation.partial:
+        return
+    arrival = facts.requests["arrival"]
+    if not len(arrival):
+        raise InputError("workload: no request arrives in the whole run.")
+    raise InputError(
+        "measure: no request arrives from `from` on and before `to`; the first arrives at "
+        f"{seconds(arrival.min()):g} s, the last at {seconds(arrival.max()):g} s."
+    )
+
+
+def _targets(scenario: Scenario) -> list[Targets]:
+    if isinstance(scenario.slo, tuple):
+        return [Targets(one.ttft, one.tpot, one.kind) for one in scenario.slo]
+    return [Targets(scenario.slo.ttft, scenario.slo.tpot)]
+
+
+def _rejections(recorder: Recorder) -> dict[str, int]:
+    """How many requests were rejected, by the reason without its numbers."""
+    told = (re.sub(r"\d+", "N", reason) for reason in recorder.reasons.values())
+    return dict(Counter(told))
+
+
 def _gpu(machine: Machine, facts: Facts, duration: float) -> dict[str, float | None]:
     """Shares of the replicas' time in a step, of their peak FLOP/s, of their peak HBM bytes/s."""
-    spans, peaks = facts.spans, machine.peaks
+    spans, peaks, measure = facts.spans, machine.peaks, machine.scenario.measure
     if not duration:
         return {"busy_fraction": None, "mfu": None, "mbu": None}
-    busy = int((spans["end"] - spans["start"]).sum()) / SECOND
+    last = spans["end"] if measure.end is None else spans["end"].clip(max=measure.end)
+    inside = (last - spans["start"].clip(min=measure.start)).clip(min=0)
+    share = inside / (spans["end"] - spans["start"]).clip(min=1)
     return {
-        "busy_fraction": busy / (duration * len(peaks)),
-        "mfu": float(spans["flops"].sum()) / (duration * sum(peak.flops for peak in peaks)),
-        "mbu": float(spans["bytes"].sum()) / (duration * sum(peak.bandwidth for peak in peaks)),
+        "busy_fraction": int(inside.sum()) / SECOND / (duration * len(peaks)),
+        "mfu": float((spans["flops"] * share).sum())
+        / (duration * sum(peak.flops for peak in peaks)),
+        "mbu": float((spans["bytes"] * share).sum())
+        / (duration * sum(peak.bandwidth for peak in peaks)),
     }
 
 
@@ -105,6 +193,7 @@ def _memory(machine: Machine, facts: Facts) -> dict[str, Any]:
          for replica, leased in _peaks(facts).items()), default=0.0,
     )  # fmt: skip
     return {
+        "kv_capacity_bytes": sum(bytes_of),
         "kv_capacity_tokens": sum((each or 0) * count for each, count in tokens) or None,
         "kv_peak_fraction": peak,
         "weights_bytes": machine.pools[0].capacity.weights * machine.pools[0].capacity.gpus,
@@ -118,21 +207,39 @@ def _peaks(facts: Facts) -> dict[int, int]:
 
 
 def _cost(machine: Machine, facts: Facts, duration: float) -> dict[str, Any]:
-    """What renting the GPUs for the measured time costs, at list or overridden prices."""
+    """What renting the machine for the measured time costs, at list or overridden prices."""
+    scenario, own = machine.scenario, machine.scenario.prices
     done = facts.status == "finished"
     tokens = int(facts.requests["output_tokens"][done].sum())
-    hours = usd = 0.0
-    known = True
-    for part in machine.pools:
-        part_hours = part.pool.replicas * part.pool.parallel.gpus * duration * SECOND / HOUR
-        price = machine.scenario.prices.gpu
-        price = part.gpu.price if price is None else price
-        hours += part_hours
-        known &= price is not None
-        usd += part_hours * (price or 0.0)
-    return {
-        "gpu_hours": hours,
-        "usd": usd if known else None,
-        "usd_by": {"gpu": usd if known else None, "dram": 0.0, "ssd": 0.0, "network": 0.0},
-        "usd_per_million_output_tokens": usd / tokens * 1e6 if known and tokens else None,
+    hours = duration * SECOND / HOUR
+    listed = price().over(dram=own.dram, ssd=own.ssd, network=own.network)
+    tiers, nodes = scenario.cluster.tiers, machine.room.nodes
+    dram = nodes * tiers.dram.capacity if tiers.dram else 0
+    dram += tiers.remote.capacity if tiers.remote else 0
+    ssd = nodes * tiers.ssd.capacity if tiers.ssd else 0
+    gpus = _gpu_cost(machine, hours)
+    by = {
+        "gpu": gpus,
+        "dram": listed.dram * hours * dram / 2**30,
+        "ssd": listed.ssd * hours * ssd / 2**40,
+        "network": listed.network * hours * nodes if tiers.remote else 0.0,
     }
+    usd = None if gpus is None else sum(part or 0.0 for part in by.values())
+    return {
+        "gpu_hours": hours * scenario.cluster.gpus,
+        "usd": usd,
+        "usd_by": by,
+        "usd_per_million_output_tokens": usd / tokens * 1e6 if usd is not None and tokens else None,
+    }
+
+
+def _gpu_cost(machine: Machine, hours: float) -> float | None:
+    """US dollars for all GPUs; None if one of them has no price."""
+    total = 0.0
+    for part in machine.pools:
+        own = machine.scenario.prices.gpu
+        each = part.gpu.price if own is None else own
+        if each is None:
+            return None
+        total += part.pool.replicas * part.pool.parallel.gpus * hours * each
+    return total

@@ -45,6 +45,12 @@ class Node(Part):
     gpu: str = "h100-sxm"
     """A GPU of the catalogue, or a file of one's own."""
     gpus: int = Field(8, ge=1)
+    host: str = "dgx-h100"
+    """A host of the catalogue: its DRAM's bandwidth."""
+    interference: float = Field(1.0, ge=0)
+    """HBM bytes that a byte moved over PCIe costs the running step: 1 is the copy itself."""
+    gpus_per_uplink: int = Field(1, ge=1)
+    """GPUs that share one PCIe link to the host, behind a switch."""
 
 
 class Parallel(Part):
@@ -82,12 +88,62 @@ class Memory(Part):
     prefix_caching: bool = True
 
 
+class TierSpec(Part):
+    """A place below HBM that keeps KV."""
+
+    capacity: Bytes
+    """Per node; of the remote pool, altogether."""
+    precision: Bits | None = None
+    """Number format of the KV kept here; as in HBM if it is left out."""
+    backlog: Bytes = 8 * 2**30
+    """Bytes that may be on their way in; a tier that falls behind refuses what comes on top."""
+
+
+class Dram(TierSpec):
+    """The node's main memory."""
+
+    scope: Literal["node"] = "node"
+    """Who shares it: the replicas of a node."""
+
+
+class Ssd(TierSpec):
+    """The node's drives, side by side."""
+
+    scope: Literal["node"] = "node"
+    device: str = "nvme-gen4"
+    drives: int = Field(1, ge=1)
+    chunk_tokens: int = Field(256, ge=1)
+    """Tokens that one read or write moves (LMCache stores chunks of 256)."""
+    direct: bool = False
+    """Drives and GPUs move data by themselves, past the DRAM (GPUDirect Storage)."""
+
+
+class Remote(TierSpec):
+    """A pool of servers that all nodes reach."""
+
+    scope: Literal["cluster"] = "cluster"
+    link: str = "rdma-200g"
+    """Port of a node, and of each server."""
+    servers: int = Field(1, ge=1)
+
+
+class Tiers(Part):
+    """Places below HBM, fastest first. Each is left out unless it is described."""
+
+    dram: Dram | None = None
+    ssd: Ssd | None = None
+    remote: Remote | None = None
+
+
 class Cluster(Part):
     """The machine room."""
 
     node: Node = Node()
     pools: tuple[Pool, ...] = Field((Pool(),), min_length=1)
+    transfer: Literal["layerwise", "request", "pull"] = "layerwise"
+    """How KV goes from prefill to decode replicas; nothing, as long as all are unified."""
     memory: Memory = Memory()
+    tiers: Tiers = Tiers()
 
     @property
     def gpus(self) -> int:
@@ -103,6 +159,12 @@ class Policies(Part):
     preemption: Choice = "recompute"
     eviction: str | dict[str, str | dict[str, Any] | None] = "lru"
     """One answer for all tiers, or `{hbm: ..., dram: ...}`."""
+    placement: str | dict[str, str | dict[str, Any] | None] = "write_through"
+    """What the tiers below HBM keep: one answer for all, or `{dram: ..., ssd: ...}`."""
+    restore: Choice = "break_even"
+    """Whether what they keep is loaded or computed again."""
+    compression: tuple[()] = ()
+    """Nothing can be listed here yet."""
     timing: Choice | None = None
     """Fitted where the GPU has a calibration, otherwise roofline, if it is left out."""
 
@@ -112,6 +174,13 @@ class Targets(Part):
 
     ttft: Duration | None = None
     tpot: Duration | None = None
+
+
+class ClassTargets(Targets):
+    """Objectives of one class of requests."""
+
+    kind: str | None = Field(None, alias="class")
+    """As the trace names it; left out: of all classes that are not named."""
 
 
 class Measure(Part):
@@ -131,6 +200,13 @@ class Prices(Part):
     """Rental prices that replace the catalogue's, in US dollars per hour."""
 
     gpu: float | None = Field(None, ge=0)
+    """Per GPU."""
+    dram: float | None = Field(None, ge=0)
+    """Per GiB."""
+    ssd: float | None = Field(None, ge=0)
+    """Per TiB."""
+    network: float | None = Field(None, ge=0)
+    """Per port."""
 
 
 class Scenario(Part):
@@ -144,7 +220,7 @@ class Scenario(Part):
     policies: Policies = Policies()
     workload: dict[str, dict[str, Any]]
     """One of trace, sessions, closed_loop, open_loop, with its fields."""
-    slo: Targets = Targets()
+    slo: Targets | tuple[ClassTargets, ...] = Targets()
     measure: Measure = Measure()
     prices: Prices = Prices()
     seed: int = 1

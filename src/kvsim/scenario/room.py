@@ -1,0 +1,155 @@
+"""The machine room: which tiers there are, and over which links each replica reaches them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import inf
+
+from kvsim.hardware import GPU, drive, host, nic
+from kvsim.scenario.choices import answer_of_tier
+from kvsim.scenario.schema import WIDTHS, Bits, Scenario, Tiers, TierSpec
+from kvsim.sim.clock import Clock
+from kvsim.sim.fabric import Fabric, Link
+from kvsim.sim.tier import Reach, Tier
+
+Path = tuple[Link, ...]
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where a replica stands: its node, and its first GPU there."""
+
+    node: int
+    first: int
+    gpus: int
+
+
+class Room:
+    """Tiers and links of all nodes. Built once, then asked for each replica's reach."""
+
+    def __init__(self, clock: Clock, scenario: Scenario, block_bytes: int) -> None:
+        self.scenario = scenario
+        self.fabric = Fabric(clock)
+        self.tiers: dict[tuple[str, int], Tier] = {}
+        """By name and node; the remote pool's node is 0."""
+        self._block_bytes = block_bytes
+        self._taken = 0
+
+    def place(self, gpus: int) -> Spot:
+        """The next free GPUs: nodes are filled one after the other, no replica straddles two
+        unless it is larger than one."""
+        size = self.scenario.cluster.node.gpus
+        free = size - self._taken % size
+        if gpus > free and free < size:
+            self._taken += free
+        spot = Spot(self._taken // size, self._taken % size, gpus)
+        self._taken += gpus
+        return spot
+
+    @property
+    def nodes(self) -> int:
+        """Nodes that hold at least one replica."""
+        return -(-self._taken // self.scenario.cluster.node.gpus)
+
+    def reaches(self, spot: Spot, gpu: GPU) -> tuple[Reach, ...]:
+        """The tiers that a replica at `spot` can reach, fastest first."""
+        specs, node = self.scenario.cluster.tiers, spot.node
+        if specs == Tiers():
+            return ()
+        up, down = self._pcie(spot, gpu, "h2d"), self._pcie(spot, gpu, "d2h")
+        found = []
+        if specs.dram is not None:
+            tier = self._tier("dram", specs.dram, node)
+            bus = self._bus(node)
+            found.append(Reach(tier, (bus, up), (down, bus), inf, inf))
+        if specs.ssd is not None:
+            read, write = self._drives(node)
+            bus_path = () if specs.ssd.direct else (self._bus(node),)
+            tier = self._tier("ssd", specs.ssd, node)
+            found.append(Reach(tier, (read, *bus_path, up), (down, *bus_path, write), inf, inf))
+        if specs.remote is not None:
+            tier = self._tier("remote", specs.remote, 0)
+            out, into = self._network(node)
+            served, taken = self._servers()
+            found.append(Reach(tier, (served, into, up), (down, out, taken), inf, inf))
+        return tuple(found)
+
+    def traffic(self, reaches: tuple[Reach, ...], bandwidth: float) -> Callable[[], float]:
+        """Share of a replica's HBM `bandwidth` that its transfers take at the moment of asking."""
+        share = self.scenario.cluster.node.interference / bandwidth
+        wires = {link: None for reach in reaches for link in (reach.read[-1], reach.write[0])}
+
+        def taken() -> float:
+            return share * sum(flow.rate for link in wires for flow in link.flows)
+
+        return taken
+
+    def _tier(self, name: str, spec: TierSpec, node: int) -> Tier:
+        if (name, node) not in self.tiers:
+            policies, memory = self.scenario.policies, self.scenario.cluster.memory
+            self.tiers[name, node] = Tier(
+                name,
+                spec.capacity,
+                memory.block_tokens,
+                self._bytes(spec.precision),
+                answer_of_tier("eviction", policies.eviction, name, "lru"),
+                answer_of_tier("placement", policies.placement, name, "write_through"),
+                spec.backlog,
+                node,
+            )
+        return self.tiers[name, node]
+
+    def _bytes(self, precision: Bits | None) -> int:
+        """Bytes of a block at a tier's own precision."""
+        own = self.scenario.precision.kv
+        return self._block_bytes * WIDTHS[precision or own] // WIDTHS[own]
+
+    def _link(self, name: str, bandwidth: float, latency: int = 0) -> Link:
+        if name not in self.fabric.links:
+            self.fabric.links[name] = Link(name, bandwidth, latency)
+        return self.fabric.links[name]
+
+    def _pcie(self, spot: Spot, gpu: GPU, direction: str) -> Link:
+        """All the links of a replica to its host as one, or the one it shares with its neighbours.
+
+        KV is spread over the replica's GPUs, and each moves its part.
+        """
+        shared = self.scenario.cluster.node.gpus_per_uplink
+        first = spot.first // shared
+        count = -(-(spot.first + spot.gpus) // shared) - first
+        name = f"{direction} {spot.node}.{first}"
+        return self._link(name, gpu.host.payload * count, gpu.host.latency)
+
+    def _bus(self, node: int) -> Link:
+        """The DRAM's channels: reads and writes share them."""
+        return self._link(f"dram {node}", host(self.scenario.cluster.node.host).bandwidth)
+
+    def _drives(self, node: int) -> tuple[Link, Link]:
+        """Reading and writing: bandwidth of all drives, as far as operations per second allow."""
+        spec = self.scenario.cluster.tiers.ssd
+        assert spec is not None
+        one = drive(spec.device)
+        memory = self.scenario.cluster.memory
+        piece = self._bytes(spec.precision) * spec.chunk_tokens // memory.block_tokens
+        read = min(one.read, one.read_iops * piece) * spec.drives
+        write = min(one.write, one.write_iops * piece) * spec.drives
+        return (
+            self._link(f"ssd-read {node}", read, one.read_latency),
+            self._link(f"ssd-write {node}", write, one.write_latency),
+        )
+
+    def _network(self, node: int) -> tuple[Link, Link]:
+        """A node's port: out and in."""
+        spec = self.scenario.cluster.tiers.remote
+        assert spec is not None
+        port = nic(spec.link).link
+        return (
+            self._link(f"net-out {node}", port.payload, port.latency),
+            self._link(f"net-in {node}", port.payload, port.latency),
+        )
+
+    def _servers(self) -> tuple[Link, Link]:
+        """The pool's own ports: reading from it and writing to it."""
+        spec = self.scenario.cluster.tiers.remote
+        assert spec is not None
+        speed = nic(spec.link).link.payload * spec.servers
+        return self._link("remote-read", speed), self._link("remote-write", speed)
