@@ -1,7 +1,7 @@
 """`kvsim hitrate`: what a cache of so many blocks would have hit, by policy, without time."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -9,7 +9,14 @@ from kvsim.cli.console import out, print_json
 from kvsim.cli.options import Json, TraceFormat
 from kvsim.errors import InputError
 
+if TYPE_CHECKING:
+    from kvsim.sim.registry import Registry
+
 BASIC = "lru,lfu,fifo,belady"
+SCALES = {"k": 1000, "m": 1_000_000}
+MOST_BLOCKS = 1 << 53
+COLUMNS = 6
+"""Capacities beside each other; so many fit into 80 columns."""
 
 
 def hitrate(
@@ -31,11 +38,9 @@ def hitrate(
     from kvsim.sim.hitrate import Lookups
     from kvsim.traces import open_trace
 
-    sizes = [_blocks(text) for text in capacities.split(",")]
+    sizes = sorted({_blocks(text) for text in capacities.split(",")})
     registry = answers("eviction")
-    names = registry.names() if policies == "all" else [p.strip() for p in policies.split(",")]
-    for name in names:
-        registry.answer(name)
+    names = _names(policies, registry)
     lookups = Lookups(open_trace(trace, format).arrivals())
     if not lookups.total:
         raise InputError(f"{trace} has no block ids: nothing can be hit.")
@@ -48,32 +53,43 @@ def hitrate(
     if json:
         print_json({"trace": trace, "block_tokens": lookups.block_tokens, "curves": curves})
     else:
-        _show(curves, names, sizes, lookups.block_tokens)
+        _show(curves, sizes, lookups.block_tokens)
 
 
 def _blocks(text: str) -> int:
-    scale = {"k": 1000, "m": 1_000_000}.get(text.strip()[-1:].lower(), 1)
-    number = text.strip().rstrip("kKmM")
+    word = text.strip().lower()
+    scale = SCALES.get(word[-1:], 1)
     try:
-        blocks = float(number) * scale
+        blocks = float(word[:-1] if word[-1:] in SCALES else word) * scale
     except ValueError:
-        blocks = -1.0
-    if blocks < 1 or blocks != int(blocks):
+        blocks = 0.0
+    if not 1 <= blocks < MOST_BLOCKS or blocks != int(blocks):
         raise InputError(f"--capacities: {text!r} is no number of blocks; write 1000,10k,1e5.")
     return int(blocks)
 
 
-def _show(
-    curves: list[dict[str, Any]], names: list[str], sizes: list[int], block_tokens: int
-) -> None:
+def _names(text: str, registry: "Registry[Any]") -> list[str]:
+    """Policies asked for, each once; raises InputError for one that is not there."""
+    if text.strip() == "all":
+        return registry.names()
+    names = list(dict.fromkeys(name.strip() for name in text.split(",")))
+    for name in names:
+        registry.answer(name)
+    return names
+
+
+def _show(curves: list[dict[str, Any]], sizes: list[int], block_tokens: int) -> None:
     from rich.table import Table
 
-    table = Table("policy", box=None, pad_edge=False)
-    for size in sizes:
-        table.add_column(f"{size:,}", justify="right")
     rates = {(one["policy"], one["capacity_blocks"]): one["hit_rate"] for one in curves}
-    for name in names:
-        table.add_row(name, *(f"{rates[name, size]:.4f}" for size in sizes))
+    names = list(dict.fromkeys(name for name, _ in rates))
     console = out()
     console.print(f"Hit rate by capacity in blocks of {block_tokens} tokens")
-    console.print(table)
+    for first in range(0, len(sizes), COLUMNS):
+        table = Table("policy", box=None, pad_edge=False)
+        for size in sizes[first : first + COLUMNS]:
+            table.add_column(f"{size:,}", justify="right")
+        for name in names:
+            row = (f"{rates[name, size]:.4f}" for size in sizes[first : first + COLUMNS])
+            table.add_row(name, *row)
+        console.print(table)
