@@ -7,6 +7,7 @@ from math import inf, log
 from statistics import median
 from typing import NamedTuple
 
+from kvsim.calibration.nearby import following, nearby, taller
 from kvsim.calibration.operators import Gemms, Operators, Prefill, Timed
 from kvsim.calibration.roofline import Roofline
 from kvsim.calibration.table import (
@@ -72,24 +73,23 @@ class Measured(Operators):
         super().__init__(gpu, weight_bits, kv_bits)
         self.table = table
         self.roofline = Roofline(gpu, weight_bits, kv_bits)
-        self._gemms: dict[tuple[Gemms, int], tuple[float, ...] | None] = {}
         self.prefill = cache(self.prefill)  # type: ignore[method-assign]
+        self._products = cache(self._products)  # type: ignore[method-assign]
         self._decodes = cache(self._decodes)  # type: ignore[method-assign]
         self._prompts = cache(self._prompts)  # type: ignore[method-assign]
 
     def gemm(self, shape: Gemms, m: int, bits: int) -> Timed:
         """From the table, if the shape lies in its grid; a wider one is cut into equal pieces."""
-        found = self.table.gemm.get(bits)
-        if found is None or shape.groups > 1:
+        grid, shapes = self.table.gemm.get(bits), self.table.shapes.get(bits)
+        if shape.groups > 1 or not (grid or shapes):
             return Timed(self.roofline.gemm(shape, m, bits).ns, True)
-        pieces = -(shape.n // -found.n[-1])
-        key = (Gemms(shape.n // pieces, shape.k), bits)
-        if key not in self._gemms:
-            self._gemms[key] = interpolated(found, key[0], self.roofline, bits)
-        times = self._gemms[key]
-        if times is None:
+        widest = grid.n[-1] if grid else max(n for n, _ in shapes or ())
+        pieces = -(shape.n // -widest)
+        row = self._products(Gemms(shape.n // pieces, shape.k), bits)
+        if row is None:
             return Timed(self.roofline.gemm(shape, m, bits).ns, True)
-        return Timed(pieces * line(Row(found.m, times), m), m > found.m[-1])
+        ns = line(row, m) if grid else taller(row, m)
+        return Timed(pieces * ns, m > row.contexts[-1])
 
     def decode(self, attention: Attention, batch: int) -> tuple[Row, int]:
         """Of an equivalent shape, between the two batch sizes around."""
@@ -111,12 +111,41 @@ class Measured(Operators):
         share = max(line(found.share, work) - floor / FULL_BATCH, 0.0)
         return Prefill(floor, max(line(found.alone, work), floor), share, tokens > found.known)
 
+    def chunk(self, attention: Attention, tokens: int, history: int) -> Prefill:
+        """Measured by itself, where it was: few tokens on a long history leave cores idle."""
+        difference = super().chunk(attention, tokens, history)
+        heads = [] if attention.window else self._like(attention, self.table.chunks)
+        found = _query_heads(heads, attention)
+        if not history or not found:
+            return difference
+        rows = [(self.table.chunks[head], weight) for head, weight in found]
+        alone = sum(weight * following(row, tokens, history) for row, weight in rows)
+        known = min(row.contexts[-1] for row in rows[0][0].values())
+        outside = difference.extrapolated or history > known
+        return difference._replace(alone=max(alone, difference.floor), extrapolated=outside)
+
+    def small(self, layers: int, size: int) -> float:
+        """A layer's kernels between products, in which those of another model count by bytes."""
+        row = self.table.elementwise
+        return layers * taller(row, size / layers) if row else super().small(layers, size)
+
+    def sampler(self, size: int) -> float | None:
+        """By bytes of logits."""
+        return taller(self.table.sampler, size) if self.table.sampler else None
+
     def all_reduce(self, size: int, gpus: int) -> Timed:
         """NCCL's, linear between sizes."""
         row = self.table.all_reduce.get(gpus)
         if row is None:
             return Timed(self.roofline.all_reduce(size, gpus).ns, True)
         return Timed(line(row, max(size, row.contexts[0])), size > row.contexts[-1])
+
+    def _products(self, shape: Gemms, bits: int) -> Row | None:
+        grid = self.table.gemm.get(bits)
+        if grid is None:
+            return nearby(self.table.shapes[bits], shape, self.roofline, bits)
+        times = interpolated(grid, shape, self.roofline, bits)
+        return times and Row(grid.m, times)
 
     def _decodes(self, attention: Attention) -> Decodes | None:
         heads = [h for h in self._like(attention, self.table.decode) if not h.window]
