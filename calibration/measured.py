@@ -4,24 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from math import inf, log
-from statistics import median
 from typing import NamedTuple
 
-from kvsim.calibration.nearby import following, nearby, taller
+from kvsim.calibration.contexts import by_batch, following, saturated
 from kvsim.calibration.operators import Gemms, Operators, Prefill, Timed
+from kvsim.calibration.products import interpolated, nearby, taller
 from kvsim.calibration.roofline import Roofline
-from kvsim.calibration.table import (
-    Gemm,
-    Head,
-    Row,
-    Table,
-    between,
-    geometric,
-    line,
-    logarithmic,
-    rising,
-    strain,
-)
+from kvsim.calibration.table import Head, Row, Table, between, line, rising, strain
 from kvsim.hardware import GPU
 from kvsim.models import Attention
 
@@ -145,7 +134,7 @@ class Measured(Operators):
         if grid is None:
             return nearby(self.table.shapes[bits], shape, self.roofline, bits)
         times = interpolated(grid, shape, self.roofline, bits)
-        return times and Row(grid.m, times)
+        return Row(grid.m, times) if times else None
 
     def _decodes(self, attention: Attention) -> Decodes | None:
         heads = [h for h in self._like(attention, self.table.decode) if not h.window]
@@ -224,78 +213,3 @@ def _query_heads(heads: list[Head], attention: Attention) -> list[tuple[Head, fl
         return [(alike[0], 1.0)]
     low, weight = between(counts, queries)
     return [(alike[low], 1 - weight), (alike[low + 1], weight)]
-
-
-def by_batch(rows: dict[int, Row], batch: float, spread: float) -> tuple[Row, float]:
-    """Times over the tokens read in all by `batch` sequences, and up to which total they are known.
-
-    Between two measured batch sizes: linear at equal tokens read from a batch of `spread` on, and
-    at equal context below, or where windows bound the context. With every second batch size
-    held back, contexts of 1k to 64k are missed by 2.8 %; always at equal context by 4.9 %, always
-    at equal totals by 3.6 %.
-    """
-    batches = tuple(rows)
-    low, share = between(batches, min(max(batch, batches[0]), batches[-1]))
-    first, second = (
-        _scaled(rows[side], side if batch >= spread else batch) for side in batches[low : low + 2]
-    )
-    if share in (0, 1):
-        only = second if share else first
-        return only, only.contexts[-1] if batch <= batches[-1] else 0
-    totals = sorted({*first.contexts, *second.contexts})
-    times = tuple(
-        (1 - share) * _continued(first, second, total) + share * _continued(second, first, total)
-        for total in totals
-    )
-    return Row(tuple(totals), times), second.contexts[-1]
-
-
-def _scaled(row: Row, batch: float) -> Row:
-    """Over the tokens that `batch` sequences read in all."""
-    return Row(tuple(context * batch for context in row.contexts), row.ns)
-
-
-def _continued(row: Row, other: Row, at: float) -> float:
-    """On the row's line; flat before its first point, and beyond its last as `other` goes on."""
-    last = row.contexts[-1]
-    if at <= last:
-        return line(row, max(at, row.contexts[0]))
-    return row.ns[-1] + line(other, at) - line(other, max(last, other.contexts[0]))
-
-
-def saturated(row: Row, window: int) -> Row:
-    """A windowed row over tokens seen: up to the window, and there what full windows take."""
-    below = [(c, ns) for c, ns in zip(*row, strict=True) if c < window]
-    full = [ns for c, ns in zip(*row, strict=True) if c > window]
-    if not full:
-        return row
-    points = [*below, (window, median(full))]
-    return Row(tuple(c for c, _ in points), tuple(ns for _, ns in points))
-
-
-def interpolated(
-    gemm: Gemm, shape: Gemms, roofline: Roofline, bits: int
-) -> tuple[float, ...] | None:
-    """Times by m of a shape inside the grid; None outside it."""
-    exact = gemm.ns.get((shape.n, shape.k))
-    if exact is not None:
-        return rising(exact)
-    if shape.n > gemm.n[-1] or not gemm.k[0] <= shape.k <= gemm.k[-1]:
-        return None
-    if shape.n < gemm.n[0]:  # a kernel computes whole tiles, no narrower than the grid's first
-        return interpolated(gemm, Gemms(gemm.n[0], shape.k), roofline, bits)
-    (i, a), (j, b) = logarithmic(gemm.n, shape.n), logarithmic(gemm.k, shape.k)
-    corners = []
-    for row, across in ((i, 1 - a), (i + 1, a)):
-        for column, down in ((j, 1 - b), (j + 1, b)):
-            corner = Gemms(gemm.n[row], gemm.k[column])
-            times = gemm.ns.get((corner.n, corner.k))
-            if times is None and across * down:
-                return None
-            if times is not None:
-                corners.append((corner, times, across * down))
-    return rising(
-        roofline.gemm(shape, m, bits).ns
-        * geometric([(ns[at] / roofline.gemm(c, m, bits).ns, weight) for c, ns, weight in corners])
-        for at, m in enumerate(gemm.m)
-    )

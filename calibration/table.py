@@ -79,7 +79,7 @@ class Table:
     chunks: dict[Head, dict[int, Row]]
     """By tokens of a chunk, over the tokens before it."""
     elementwise: Row | None
-    """A layer's norms, rotary and activation, over the bytes that `Model.elementwise_bytes` says."""
+    """A layer's norms, rotary and activation, over the bytes of `Model.elementwise_bytes`."""
     sampler: Row | None
     """From logits to tokens, over the bytes of fp32 logits."""
     residuals: tuple[tuple[Any, ...], ...]
@@ -113,10 +113,7 @@ def parse(file: dict[str, Any], sha256: str = "") -> Table:
         file["gpu"],
         file["origin"],
         {int(bits): _gemm(part) for bits, part in file["gemm"].items()},
-        {
-            Head(*part["head"]): _prompts(part)
-            for part in file["prefill_attention"]
-        },
+        {Head(*part["head"]): _prompts(part) for part in file["prefill_attention"]},
         {
             Head(*part["head"]): {int(batch): _row(row) for batch, row in part["batch"].items()}
             for part in file["decode_attention"]

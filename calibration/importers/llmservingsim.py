@@ -103,12 +103,9 @@ def _shapes(data: "dict[int, dict[str, pd.DataFrame]]", kind: Model) -> list[lis
 def _small(dense: "pd.DataFrame", kind: Model, tensor: int) -> Points:
     """By bytes of one layer."""
     size = kind.elementwise_bytes(tensor) // len(kind.layers)
-    times = sum(
-        many * dense[dense["layer"] == layer].set_index("tokens")["time_us"]
-        for layer, many in SMALL.items()
-    )
-    pairs = ((tokens * size, us) for tokens, us in times.items())  # type: ignore[union-attr]
-    return points(pairs, NS_PER_US)
+    frame = dense[dense["layer"].isin(SMALL)]
+    times = (frame["time_us"] * frame["layer"].map(SMALL)).groupby(frame["tokens"]).sum()
+    return points(zip(times.index * size, times.values, strict=True), NS_PER_US)
 
 
 def _decode(frame: "pd.DataFrame") -> dict[str, Points]:

@@ -1,10 +1,10 @@
-"""Look-ups where measurements are few: products of some models' own shapes, and prompts' chunks."""
+"""Matrix products between measured shapes: on a grid, or near the shapes of some models."""
 
 from math import hypot, log
 
 from kvsim.calibration.operators import Gemms
 from kvsim.calibration.roofline import Roofline
-from kvsim.calibration.table import Row, Shapes, between, geometric, line, rising
+from kvsim.calibration.table import Gemm, Row, Shapes, geometric, line, logarithmic, rising
 
 REACH = 2.0
 """A shape stands for others up to this many times as wide or as deep, or as little."""
@@ -48,17 +48,29 @@ def taller(row: Row, m: float) -> float:
     return line(row, max(m, row.contexts[0])) if m <= end else row.ns[-1] * m / end
 
 
-def following(rows: dict[int, Row], tokens: int, history: int) -> float:
-    """A chunk of `tokens` after `history`, linear in both; longer chunks as several in turn.
-
-    Fewer tokens than measured take as long as the fewest: a kernel computes whole tiles.
-    """
-    sizes = tuple(rows)
-    whole, rest = divmod(tokens, sizes[-1])
-    ns = sum(line(rows[sizes[-1]], history + sizes[-1] * piece) for piece in range(whole))
-    if not rest:
-        return ns
-    low, weight = between(sizes, max(rest, sizes[0]))
-    before = history + whole * sizes[-1]
-    first, second = line(rows[sizes[low]], before), line(rows[sizes[low + 1]], before)
-    return ns + first + weight * (second - first)
+def interpolated(
+    gemm: Gemm, shape: Gemms, roofline: Roofline, bits: int
+) -> tuple[float, ...] | None:
+    """Times by m of a shape inside the grid; None outside it."""
+    exact = gemm.ns.get((shape.n, shape.k))
+    if exact is not None:
+        return rising(exact)
+    if shape.n > gemm.n[-1] or not gemm.k[0] <= shape.k <= gemm.k[-1]:
+        return None
+    if shape.n < gemm.n[0]:  # a kernel computes whole tiles, no narrower than the grid's first
+        return interpolated(gemm, Gemms(gemm.n[0], shape.k), roofline, bits)
+    (i, a), (j, b) = logarithmic(gemm.n, shape.n), logarithmic(gemm.k, shape.k)
+    corners = []
+    for row, across in ((i, 1 - a), (i + 1, a)):
+        for column, down in ((j, 1 - b), (j + 1, b)):
+            corner = Gemms(gemm.n[row], gemm.k[column])
+            times = gemm.ns.get((corner.n, corner.k))
+            if times is None and across * down:
+                return None
+            if times is not None:
+                corners.append((corner, times, across * down))
+    return rising(
+        roofline.gemm(shape, m, bits).ns
+        * geometric([(ns[at] / roofline.gemm(c, m, bits).ns, weight) for c, ns, weight in corners])
+        for at, m in enumerate(gemm.m)
+    )
