@@ -69,6 +69,15 @@ class Operators(ABC):
     def prefill(self, attention: Attention, tokens: int) -> Prefill:
         """One layer's attention of a prompt of `tokens`, from its first token on."""
 
+    def chunk(self, attention: Attention, tokens: int, history: int) -> Prefill:
+        """One layer's attention of `tokens` that follow `history`: a difference of two prompts."""
+        whole = self.prefill(attention, history + tokens)
+        if not history:
+            return whole
+        before = self.prefill(attention, history)
+        alone, share = whole.floor + whole.alone - before.alone, whole.share - before.share
+        return whole._replace(alone=alone, share=max(share, 0.0))
+
     @abstractmethod
     def all_reduce(self, size: int, gpus: int) -> Timed:
         """Sum `size` bytes over `gpus`."""
@@ -76,3 +85,11 @@ class Operators(ABC):
     def stream(self, size: int) -> float:
         """Move `size` bytes through HBM."""
         return size / (self.gpu.bandwidth * STREAM_EFFICIENCY) * 1e9
+
+    def small(self, layers: int, size: int) -> float:
+        """The kernels between products and attention, which move `size` bytes in all `layers`."""
+        return layers * KERNELS_PER_LAYER * KERNEL_FLOOR + self.stream(size)
+
+    def sampler(self, size: int) -> float | None:
+        """From `size` bytes of logits to tokens; None where the engine's profile is to say."""
+        return None

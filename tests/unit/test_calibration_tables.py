@@ -7,10 +7,11 @@ import pytest
 from shared import shared
 
 from kvsim.calibration import engine
+from kvsim.calibration.contexts import by_batch, saturated
 from kvsim.calibration.efficiency import fit
 from kvsim.calibration.figure import draw
 from kvsim.calibration.ledger import Ledger
-from kvsim.calibration.measured import Measured, by_batch, saturated
+from kvsim.calibration.measured import Measured
 from kvsim.calibration.operators import Gemms
 from kvsim.calibration.residuals import held_back, residuals
 from kvsim.calibration.roofline import Efficiency
