@@ -10,6 +10,7 @@ from kvsim.cli.options import Json, TraceFormat
 from kvsim.errors import InputError
 
 if TYPE_CHECKING:
+    from kvsim.sim.hitrate import HitRate
     from kvsim.sim.registry import Registry
 
 BASIC = "lru,lfu,fifo,belady"
@@ -27,6 +28,12 @@ def hitrate(
     policies: Annotated[
         str, typer.Option(metavar="P,P,...", help="Eviction policies, or all.")
     ] = BASIC,
+    warmup: Annotated[
+        float, typer.Option(metavar="SHARE", help="First requests not counted, below 1.")
+    ] = 0.0,
+    tokens: Annotated[
+        bool, typer.Option("--tokens", help="Show shares of tokens, not of blocks.")
+    ] = False,
     format: TraceFormat = None,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Also draw miss ratios into this HTML.")
@@ -44,16 +51,26 @@ def hitrate(
     lookups = Lookups(open_trace(trace, format).arrivals())
     if not lookups.total:
         raise InputError(f"{trace} has no block ids: nothing can be hit.")
-    found = [lookups.replay(registry.make(name), size, name) for name in names for size in sizes]
-    curves = [{**point._asdict(), "hit_rate": point.hit_rate} for point in found]
+    found = [
+        lookups.replay(registry.make(name), size, name, warmup) for name in names for size in sizes
+    ]
+    curves = [_curve(point) for point in found]
+    shown = "token_hit_rate" if tokens else "hit_rate"
     if plot is not None:
         from kvsim.report.misses import write_misses
 
-        write_misses(curves, plot)
+        write_misses([{**point, "hit_rate": point[shown]} for point in curves], plot)
     if json:
         print_json({"trace": trace, "block_tokens": lookups.block_tokens, "curves": curves})
     else:
-        _show(curves, sizes, lookups.block_tokens)
+        what = "Share of tokens hit" if tokens else "Hit rate"
+        rates = {(one["policy"], one["capacity_blocks"]): one[shown] for one in curves}
+        _show(rates, sizes, f"{what} by capacity in blocks of {lookups.block_tokens} tokens")
+
+
+def _curve(point: "HitRate") -> dict[str, Any]:
+    rates = {"hit_rate": point.hit_rate, "token_hit_rate": point.token_hit_rate}
+    return {**point._asdict(), **rates}
 
 
 def _blocks(text: str) -> int:
@@ -78,13 +95,12 @@ def _names(text: str, registry: "Registry[Any]") -> list[str]:
     return names
 
 
-def _show(curves: list[dict[str, Any]], sizes: list[int], block_tokens: int) -> None:
+def _show(rates: dict[tuple[str, int], float], sizes: list[int], title: str) -> None:
     from rich.table import Table
 
-    rates = {(one["policy"], one["capacity_blocks"]): one["hit_rate"] for one in curves}
     names = list(dict.fromkeys(name for name, _ in rates))
     console = out()
-    console.print(f"Hit rate by capacity in blocks of {block_tokens} tokens")
+    console.print(title)
     for first in range(0, len(sizes), COLUMNS):
         table = Table("policy", box=None, pad_edge=False)
         for size in sizes[first : first + COLUMNS]:
