@@ -140,8 +140,7 @@ class Engine:
 
         What they take is asked at a step's start and holds for that step.
         """
-        running_on = self._span is not None and self._steps > 1
-        if running_on and self.traffic is not None and self.traffic() > 0:
+        if self._span is not None and self._steps > 1 and self.traffic and self.traffic() > 0:
             self._cut()
 
     def run(self) -> Generator[Event, None, None]:
