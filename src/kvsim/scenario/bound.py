@@ -5,7 +5,8 @@ from typing import Any
 
 from kvsim.scenario.build import Machine
 from kvsim.scenario.choices import answer_of_tier, spec_of_tier
-from kvsim.sim.bound import Labels, asked
+from kvsim.sim.bound import asked
+from kvsim.sim.labels import Labels
 from kvsim.sim.metrics import Facts
 from kvsim.sim.recorder import TIERS
 
@@ -19,12 +20,12 @@ def bounds(machine: Machine, facts: Facts) -> dict[str, dict[str, Any]]:
     """
     measure, eviction = machine.scenario.measure, machine.scenario.policies.eviction
     measured = facts.within(measure.start, measure.end).requests
-    labels = Labels.of(machine.simulation.recorder)
     block = machine.scenario.cluster.memory.block_tokens
+    labels = Labels(machine.simulation.recorder, block)
     found: dict[str, dict[str, Any]] = {}
     for rank, place, blocks in _caches(machine):
         name = TIERS[rank]
-        tier = asked(facts, labels, rank, place, block, measured["id"])
+        tier = asked(facts, labels, rank, place, measured["id"])
         if not tier.tokens:
             continue
         part = found.setdefault(
