@@ -11,7 +11,7 @@ from kvsim.sim.metrics import Facts
 from kvsim.sim.recorder import TIERS
 
 
-def bounds(machine: Machine, facts: Facts) -> dict[str, dict[str, Any]]:
+def bounds(machine: Machine, facts: Facts, labels: Labels) -> dict[str, dict[str, Any]]:
     """Per tier with look-ups: shares of the tokens that it was asked for, and what they mean.
 
     `hit_rate` is what the tier's own policy finds when the look-ups are replayed without time,
@@ -20,8 +20,7 @@ def bounds(machine: Machine, facts: Facts) -> dict[str, dict[str, Any]]:
     """
     measure, eviction = machine.scenario.measure, machine.scenario.policies.eviction
     measured = facts.within(measure.start, measure.end).requests
-    block = machine.scenario.cluster.memory.block_tokens
-    labels = Labels(machine.simulation.recorder, block)
+    block = labels.block_tokens
     found: dict[str, dict[str, Any]] = {}
     for rank, place, blocks in _caches(machine):
         name = TIERS[rank]
