@@ -19,17 +19,15 @@ leaves the most (Carlisle and Lloyd, On the k-coloring of intervals, 1995).
 
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kvsim.sim.labels import Labels
 from kvsim.sim.metrics import Facts
 from kvsim.sim.policy import Eviction
 from kvsim.sim.prefix import PrefixTree
-from kvsim.sim.recorder import KEPT, LOOKUP, Recorder
-from kvsim.sim.sequence import UNLABELLED
-from kvsim.traces.request import Runs
+from kvsim.sim.recorder import KEPT, LOOKUP
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -41,36 +39,11 @@ HBM = 0
 
 
 @dataclass(frozen=True)
-class Labels:
-    """The block ids of all requests of a run."""
-
-    runs: "Ints"
-    """First id and count of each run, one request after another, flat."""
-    ends: "dict[int, tuple[int, int, int]]"
-    """By request: where its ids begin and end in `runs`, and tokens of an id."""
-
-    @classmethod
-    def of(cls, recorder: Recorder) -> "Labels":
-        """What `recorder` has heard."""
-        ends = [0, *recorder.labelled[::2]]
-        ids = recorder.requests[:: len(recorder.requests) // len(recorder.statuses) or 1]
-        places = zip(pairwise(ends), recorder.labelled[1::2], strict=True)
-        found = {id: (*place, tokens) for id, (place, tokens) in zip(ids, places, strict=True)}
-        return cls(np.array(recorder.blocks, dtype=np.int64), found)
-
-    def __getitem__(self, request: int) -> tuple[Runs, int]:
-        """The ids of one request, those of its own behind them, and tokens of an id."""
-        begin, end, tokens = self.ends[request]
-        return (*self.runs[begin:end].tolist(), -(request + 1) * UNLABELLED, UNLABELLED), tokens
-
-
-@dataclass(frozen=True)
 class Asked:
     """All that one tier was asked for and offered, in order: columns as the recorder's."""
 
     rows: "dict[str, Ints]"
     labels: Labels
-    block_tokens: int
     counts: "NDArray[np.bool_]"
     """Whether a row is a look-up whose hits count."""
 
@@ -83,11 +56,13 @@ class Asked:
     def optimum(self, blocks: int) -> int:
         """Tokens that MIN finds with room for so many blocks."""
         begin, end, sizes = _intervals(self)
-        return _most(begin.tolist(), end.tolist(), sizes.tolist(), blocks) * self.block_tokens
+        found = _most(begin.tolist(), end.tolist(), sizes.tolist(), blocks)
+        return found * self.labels.block_tokens
 
     def replay(self, policy: Eviction, blocks: int) -> int:
         """Tokens that `policy`, a fresh one, finds with room for so many blocks."""
-        tree, found = PrefixTree(self.block_tokens, 1, policy), 0
+        block, found = self.labels.block_tokens, 0
+        tree = PrefixTree(block, 1, policy)
         names = ("request", "tier", "kind", "start", "limit", "tokens", "at")
         columns = (self.rows[name].tolist() for name in names)
         for counts, request, tier, kind, start, limit, tokens, now in zip(
@@ -107,7 +82,7 @@ class Asked:
             else:
                 tree.lock(leaf, now)
             if stores:
-                whole = tokens - tokens % self.block_tokens
+                whole = tokens - tokens % block
                 leaf = tree.insert(leaf, labels, label_tokens, whole, now)
             tree.unlock(leaf, now)
             if tree.bytes > blocks:
@@ -115,21 +90,20 @@ class Asked:
         return found
 
 
-def asked(
-    facts: Facts, labels: Labels, tier: int, place: int, block_tokens: int, measured: "Ints"
-) -> Asked:
+def asked(facts: Facts, labels: Labels, tier: int, place: int, measured: "Ints") -> Asked:
     """What one tier was asked for; hits count for the requests with ids `measured`."""
     rows = facts.lookups
     own = (rows["tier"] == tier) & (rows["place"] == place)
     rows = {name: column[own] for name, column in rows.items()}
     counts = (rows["kind"] == LOOKUP) & np.isin(rows["request"], measured)
-    return Asked(rows, labels, block_tokens, counts)
+    return Asked(rows, labels, counts)
 
 
 def _intervals(asked: Asked) -> "tuple[Ints, Ints, Ints]":
     """From which row to which so many blocks have to be kept for a hit, in order of the first."""
-    row, low, high, depth = _runs(asked)
-    block = asked.block_tokens
+    whole, block = asked.rows["tokens"], asked.labels.block_tokens
+    found = asked.labels.stretches(asked.rows["request"], np.zeros_like(whole), whole)
+    row, low, high, depth = found
     limit = asked.rows["limit"] // block
     start = -(asked.rows["start"] // -block)
     cuts = [low, high]
@@ -151,30 +125,6 @@ def _intervals(asked: Asked) -> "tuple[Ints, Ints, Ints]":
     pairs, index = np.unique(row[ends - 1] * rows + row[ends], return_inverse=True)
     sizes = np.bincount(index, weights=size, minlength=len(pairs)).astype(np.int64)
     return pairs // max(rows, 1), pairs % max(rows, 1), sizes
-
-
-def _runs(asked: Asked) -> "tuple[Ints, Ints, Ints, Ints]":
-    """Runs of ids in whole blocks: the row, from where to where, and blocks before it.
-
-    A token's place on the line of all ids is its id's number times the tokens of an id, and so
-    on; an id has one predecessor, so a block has one place, whichever request it is in.
-    """
-    requests, rows = np.unique(asked.rows["request"], return_inverse=True)
-    ends = np.array([asked.labels.ends[id] for id in requests.tolist()], np.int64).reshape(-1, 3)
-    begin, end, tokens = ends[rows, 0] // 2, ends[rows, 1] // 2, ends[rows, 2]
-    row = np.repeat(np.arange(len(rows)), end - begin)
-    index = np.arange(len(row)) - np.repeat(np.cumsum(end - begin) - (end - begin), end - begin)
-    index += begin[row]
-    names, counts = asked.labels.runs[::2], asked.labels.runs[1::2]
-    passed = np.concatenate(([0], np.cumsum(counts)))
-    before = passed[index] - passed[begin[row]]
-    block, size = asked.block_tokens, tokens[row]
-    depth = before * size // block
-    until = np.minimum((before + counts[index]) * size, asked.rows["tokens"][row]) // block
-    some = until > depth
-    row, depth, until = row[some], depth[some], until[some]
-    low = ((names[index] - before) * size)[some] + depth * block
-    return row, low, low + (until - depth) * block, depth
 
 
 def _most(begin: list[int], end: list[int], sizes: list[int], room: int) -> int:

@@ -58,6 +58,9 @@ class Facts:
     transfers: "dict[str, Ints]"
     """In order of their beginning, the refused ones too."""
     levels: "dict[str, Ints]"
+    """What each tier holds, from an instant on."""
+    paths: tuple[tuple[str, ...], ...]
+    """Names of the links of each path."""
 
     @classmethod
     def of(cls, recorder: Recorder) -> "Facts":
@@ -74,6 +77,7 @@ class Facts:
             lookups=_columns(recorder.lookups, LOOKUP_COLUMNS),
             transfers=_columns(recorder.transfers, TRANSFER_COLUMNS),
             levels=_columns(recorder.levels, LEVEL_COLUMNS),
+            paths=tuple(recorder.paths),
         )
 
     def within(self, start: Ns, end: Ns | None) -> "Facts":

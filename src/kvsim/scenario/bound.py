@@ -5,12 +5,13 @@ from typing import Any
 
 from kvsim.scenario.build import Machine
 from kvsim.scenario.choices import answer_of_tier, spec_of_tier
-from kvsim.sim.bound import Labels, asked
+from kvsim.sim.bound import asked
+from kvsim.sim.labels import Labels
 from kvsim.sim.metrics import Facts
 from kvsim.sim.recorder import TIERS
 
 
-def bounds(machine: Machine, facts: Facts) -> dict[str, dict[str, Any]]:
+def bounds(machine: Machine, facts: Facts, labels: Labels) -> dict[str, dict[str, Any]]:
     """Per tier with look-ups: shares of the tokens that it was asked for, and what they mean.
 
     `hit_rate` is what the tier's own policy finds when the look-ups are replayed without time,
@@ -19,12 +20,11 @@ def bounds(machine: Machine, facts: Facts) -> dict[str, dict[str, Any]]:
     """
     measure, eviction = machine.scenario.measure, machine.scenario.policies.eviction
     measured = facts.within(measure.start, measure.end).requests
-    labels = Labels.of(machine.simulation.recorder)
-    block = machine.scenario.cluster.memory.block_tokens
+    block = labels.block_tokens
     found: dict[str, dict[str, Any]] = {}
     for rank, place, blocks in _caches(machine):
         name = TIERS[rank]
-        tier = asked(facts, labels, rank, place, block, measured["id"])
+        tier = asked(facts, labels, rank, place, measured["id"])
         if not tier.tokens:
             continue
         part = found.setdefault(
