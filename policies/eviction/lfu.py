@@ -13,7 +13,8 @@ from kvsim.units import Ns
 class LFU(Eviction):
     """Least frequently used goes first; of equals, the least recently used.
 
-    Uses are counted while a segment is here and forgotten when it leaves ("in-cache LFU").
+    Uses are counted while a segment is here and forgotten when it leaves ("in-cache LFU"). Where a
+    newcomer may leave at once, as in a replay without time, it does if all others were used twice.
     """
 
     _order: Order[tuple[float, ...]] = field(init=False, repr=False, default_factory=Order)
