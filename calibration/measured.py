@@ -80,9 +80,9 @@ class Measured(Operators):
         ns = line(row, m) if grid else taller(row, m)
         return Timed(pieces * ns, m > row.contexts[-1])
 
-    def decode(self, attention: Attention, batch: int) -> tuple[Row, int]:
+    def decode(self, attention: Attention, batch: int, beside: bool = False) -> tuple[Row, int]:
         """Of an equivalent shape, between the two batch sizes around."""
-        found = self._decodes(attention)
+        found = self._decodes(attention, beside and bool(self.table.beside))
         if found is None:
             return self.roofline.decode(attention, batch)[0], 0
         scale = attention.kv_heads / found.kv_heads
@@ -109,8 +109,9 @@ class Measured(Operators):
             return difference
         rows = [(self.table.chunks[head], weight) for head, weight in found]
         alone = sum(weight * following(row, tokens, history) for row, weight in rows)
-        known = min(row.contexts[-1] for row in rows[0][0].values())
-        outside = difference.extrapolated or history > known
+        sizes = rows[0][0]
+        like = sizes[min((size for size in sizes if size >= tokens), default=max(sizes))]
+        outside = difference.extrapolated or history > like.contexts[-1]
         return difference._replace(alone=max(alone, difference.floor), extrapolated=outside)
 
     def small(self, layers: int, size: int) -> float:
@@ -136,8 +137,9 @@ class Measured(Operators):
         times = interpolated(grid, shape, self.roofline, bits)
         return Row(grid.m, times) if times else None
 
-    def _decodes(self, attention: Attention) -> Decodes | None:
-        heads = [h for h in self._like(attention, self.table.decode) if not h.window]
+    def _decodes(self, attention: Attention, beside: bool) -> Decodes | None:
+        table = self.table.beside if beside else self.table.decode
+        heads = [h for h in self._like(attention, table) if not h.window]
         if not heads:
             return None
         own = attention.kv_heads
@@ -147,9 +149,9 @@ class Measured(Operators):
             (head for head in heads if head.kv_heads == kv_heads),
             key=lambda head: abs(log(head.query_heads / kv_heads / group)),
         )
-        rows, inside = self.table.decode[head], head.width == attention.key_width
+        rows, inside = table[head], head.width == attention.key_width
         if attention.kind == "window" and attention.window:
-            windowed = self.table.decode.get(head._replace(window=attention.window))
+            windowed = table.get(head._replace(window=attention.window))
             inside &= windowed is not None
             rows = {b: saturated(row, attention.window) for b, row in (windowed or rows).items()}
         spread = inf if attention.window else SPREAD / kv_heads

@@ -59,10 +59,11 @@ class Operators(ABC):
         """Multiply `m` rows in all by `groups` matrices of k x n, stored with `bits`."""
 
     @abstractmethod
-    def decode(self, attention: Attention, batch: int) -> tuple[Row, int]:
+    def decode(self, attention: Attention, batch: int, beside: bool = False) -> tuple[Row, int]:
         """One layer's attention of `batch` single tokens, by tokens read in all.
 
-        Also the number of tokens in all beyond which it is extrapolated.
+        `beside`: in a step that holds prompts too, whose time comes on top. Also the number of
+        tokens in all beyond which it is extrapolated.
         """
 
     @abstractmethod

@@ -52,10 +52,11 @@ def held_back(table: Table) -> list[Residual]:
     for part in (_gemm, _single, _decode, _prefill, _chunks, _all_reduce, _others):
         for regime, predicted, measured in part(table):
             errors.setdefault(regime, []).append(abs(predicted / measured - 1))
-    return [_summed(regime, found) for regime, found in errors.items()]
+    return [summed(regime, found) for regime, found in errors.items()]
 
 
-def _summed(regime: str, errors: list[float]) -> Residual:
+def summed(regime: str, errors: list[float]) -> Residual:
+    """A regime's mean, median, 90th percentile and worst."""
     errors.sort()
     p90 = errors[int(0.9 * (len(errors) - 1))]
     values = (mean(errors), median(errors), p90, errors[-1])

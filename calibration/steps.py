@@ -98,7 +98,7 @@ class OperatorTimes(StepTime):
         for index, flop_time in enumerate(ledger.flop_times):
             if decodes:
                 total, grows = contexts[index], growing[index]
-                knots, values, slopes, known = self.curve(index, decodes)
+                knots, values, slopes, known = self.curve(index, decodes, bool(chunks))
                 piece = min(max(bisect_left(knots, total) - 1, 0), len(knots) - 2)
                 slope, byte_time = slopes[piece], ledger.byte_times[index]
                 first += values[piece] + slope * total
@@ -170,11 +170,14 @@ class OperatorTimes(StepTime):
         passes = self.engine.sampler_passes * logits / self.operators.gpu.bandwidth * 1e9
         return self.engine.sampler_ns + passes
 
-    def curve(self, index: int, decodes: int) -> Curve:
-        """Decode attention of one class for `decodes` sequences over all sub-batches."""
+    def curve(self, index: int, decodes: int, beside: bool = False) -> Curve:
+        """Decode attention of one class for `decodes` sequences over all sub-batches.
+
+        `beside`: in a step that holds prompts too.
+        """
         attention = self.classes[index]
         batch = -(-decodes // self.pipeline)
-        row, known = self.operators.decode(attention, batch)
+        row, known = self.operators.decode(attention, batch, beside)
         points = {round(total * decodes / batch): ns for total, ns in zip(*row, strict=True)}
         points.setdefault(0, row.ns[0])
         knots = tuple(sorted(points))

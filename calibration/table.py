@@ -3,9 +3,10 @@
 A file is gzipped JSON: `gpu`, `origin` (where the numbers were measured, by whom, under what
 licence), `prefill_attention`, `decode_attention`, `all_reduce` and `residuals`. Products are in
 `gemm`, a grid over (n, k), or in `gemm_shapes`, where only some models' own shapes were measured.
-Optional: `chunks` (prompts that follow a history), `elementwise` (a layer's small kernels, by the
-bytes they move) and `sampler` (by bytes of logits). Times are in units of 10 ns. What is not
-measured is not there; who asks for it must fall back and say so.
+Optional: `chunks` (prompts that follow a history), `decode_beside_prompts` (decoding in a step that
+also computes prompts), `elementwise` (a layer's small kernels, by the bytes they move) and `sampler`
+(by bytes of logits). Times are in units of 10 ns. What is not measured is not there; who asks for
+it must fall back and say so.
 """
 
 import gzip
@@ -72,6 +73,9 @@ class Table:
     """One sequence alone, and a sequence's share where the GPU is full, by length."""
     decode: dict[Head, dict[int, Row]]
     """By batch size."""
+    beside: dict[Head, dict[int, Row]]
+    """Decoding in a step that holds a prompt's chunk too, by batch size; the chunk's time is not in
+    it. Other kernels run then: at 128 sequences they take 1.6 to 4 times as long on RTX cards."""
     all_reduce: dict[int, Row]
     """By GPUs; `contexts` are bytes."""
     shapes: dict[int, Shapes]
@@ -114,24 +118,26 @@ def parse(file: dict[str, Any], sha256: str = "") -> Table:
         file["origin"],
         {int(bits): _gemm(part) for bits, part in file["gemm"].items()},
         {Head(*part["head"]): _prompts(part) for part in file["prefill_attention"]},
-        {
-            Head(*part["head"]): {int(batch): _row(row) for batch, row in part["batch"].items()}
-            for part in file["decode_attention"]
-        },
+        _rows(file["decode_attention"], "batch"),
+        _rows(file.get("decode_beside_prompts", []), "batch"),
         {int(gpus): _row(row) for gpus, row in file["all_reduce"].items()},
         {
             int(bits): {(n, k): _row(row) for n, k, row in part}
             for bits, part in file.get("gemm_shapes", {}).items()
         },
-        {
-            Head(*part["head"]): {int(tokens): _row(row) for tokens, row in part["tokens"].items()}
-            for part in file.get("chunks", [])
-        },
+        _rows(file.get("chunks", []), "tokens"),
         _row(file["elementwise"]) if "elementwise" in file else None,
         _row(file["sampler"]) if "sampler" in file else None,
         tuple(tuple(row) for row in file["residuals"]),
         sha256,
     )
+
+
+def _rows(parts: list[dict[str, Any]], axis: str) -> dict[Head, dict[int, Row]]:
+    return {
+        Head(*part["head"]): {int(at): _row(row) for at, row in part[axis].items()}
+        for part in parts
+    }
 
 
 def _row(pair: list[list[int]]) -> Row:

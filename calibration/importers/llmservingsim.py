@@ -6,15 +6,17 @@ FOLDER is one variant of a model, such as `RTX4090/meta-llama/Llama-3.1-8B/bf16`
 and `tp1/` (and `tp2/`), whose CSV files may be gzipped. Times are in us, of one layer; a rank of
 tensor parallelism was profiled as a narrower model on one GPU, so there are no all-reduces.
 
-Not taken over: attention of prompts together with decodes (the rest of the 4-D table), uneven
-contexts (`skew.csv`), the embedding and the last norm.
+Of attention of prompts together with decodes only the steps with the smallest chunk are taken over,
+as decoding beside prompts; how well the sum of that and the chunk alone agrees with all the others
+is a residual. Not taken over: uneven contexts (`skew.csv`), the embedding and the last norm.
 """
 
 import sys
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kvsim.calibration.importers.write import Points, finish, points
+from kvsim.calibration.importers.write import Points, checked, finish, points
 from kvsim.models import Model, model
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ SMALL = {"layernorm": 2, "rotary_emb": 1, "act_fn": 1}
 """Small kernels of a layer and how often it runs them; attention includes writing the KV."""
 PROFILED = "llama-3.1-8b"
 BITS = 16
+FEW = 16
+"""Decodes of a step, between two regimes of residuals."""
 LOGIT_BYTES = 4
 
 
@@ -69,11 +73,14 @@ def tables(data: "dict[int, dict[str, pd.DataFrame]]", gpu: str, device: str) ->
         "decode_attention": [
             {"head": heads[t], "batch": _decode(frame)} for t, frame in attention.items()
         ],
+        "decode_beside_prompts": [
+            {"head": heads[t], "batch": _beside(frame)} for t, frame in attention.items()
+        ],
         "chunks": [{"head": heads[t], "tokens": _chunks(f)} for t, f in attention.items()],
         "all_reduce": {},
         "elementwise": _small(data[1]["dense"], kind, 1),
         "sampler": _row(sampler[sampler["layer"] == "sampler"], "sequences", logits),
-        "residuals": [],
+        "residuals": [*_together(attention.values()), *_ranks(data, kind)],
     }
 
 
@@ -113,6 +120,14 @@ def _decode(frame: "pd.DataFrame") -> dict[str, Points]:
     return {str(batch): _row(part, "kv_decode") for batch, part in only.groupby("n_decode")}
 
 
+def _beside(frame: "pd.DataFrame") -> dict[str, Points]:
+    """Beside the smallest chunk, whose own work is too little to be seen."""
+    least = frame.loc[frame["prefill_chunk"] > 0, "prefill_chunk"].min()
+    only = (frame["prefill_chunk"] == least) & (frame["kv_prefill"] == 0) & (frame["n_decode"] > 0)
+    rows = frame[only].groupby("n_decode")
+    return {str(batch): _row(part, "kv_decode") for batch, part in rows}
+
+
 def _prompts(frame: "pd.DataFrame") -> "pd.DataFrame":
     return frame[(frame["prefill_chunk"] > 0) & (frame["n_decode"] == 0)]
 
@@ -136,6 +151,37 @@ def _alone(frame: "pd.DataFrame") -> Points:
         total += float(np.interp(history, last["kv_prefill"], last["time_us"])) - floor
         pairs.append((history + largest, total))
     return points(pairs, NS_PER_US)
+
+
+def _together(frames: "Iterable[pd.DataFrame]") -> Iterator[list[Any]]:
+    """All steps of prompts and decodes, against the sum of both; most are not taken over."""
+    pairs: list[tuple[int, float, float]] = []
+    axes = ["prefill_chunk", "kv_prefill", "n_decode", "kv_decode"]
+    for frame in frames:
+        times = {tuple(key): us for *key, us in frame[[*axes, "time_us"]].to_numpy()}
+        least = min(key[0] for key in times if key[0])
+        floor = times[least, 0, 0, 0]
+        for (tokens, history, batch, context), us in times.items():
+            prompt = times.get((tokens, history, 0, 0))
+            beside = times.get((least, 0, batch, context))
+            if batch and (tokens, history) > (least, 0) and prompt and beside:
+                pairs.append((batch, prompt + beside - floor, us))
+    few, many = f"up to {FEW}", f"over {FEW}"
+    yield checked(f"prompt beside {few} decodes", ((p, us) for n, p, us in pairs if n <= FEW))
+    yield checked(f"prompt beside {many} decodes", ((p, us) for n, p, us in pairs if n > FEW))
+
+
+def _ranks(data: "dict[int, dict[str, pd.DataFrame]]", kind: Model) -> Iterator[list[Any]]:
+    """Small kernels of a rank, against those of the whole model that move as many bytes."""
+    from kvsim.calibration.products import taller
+    from kvsim.calibration.table import Row
+
+    sizes, times = _small(data[1]["dense"], kind, 1)
+    row = Row(tuple(sizes), tuple(times))
+    for tensor in sorted(data)[1:]:
+        other = _small(data[tensor]["dense"], kind, tensor)
+        pairs = ((taller(row, size), ns) for size, ns in zip(*other, strict=True))
+        yield checked(f"small kernels of one of {tensor} ranks", pairs)
 
 
 def main() -> None:

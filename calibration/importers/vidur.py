@@ -14,7 +14,7 @@ from math import log2
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kvsim.calibration.importers.write import Points, finish, points
+from kvsim.calibration.importers.write import Points, checked, finish, points
 from kvsim.models import model
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ SMALL = {
 """Small kernels of a layer and how often it runs them, as Vidur adds them up."""
 TYPICAL = ("meta-llama/Meta-Llama-3-8B", "llama-3.1-8b")
 """The model whose small kernels are kept, by Vidur's name and by ours; their layers are alike."""
+OTHERS = (("meta-llama/Llama-2-70b-hf", "llama-2-70b"), ("meta-llama/Llama-2-7b-hf", "llama-2-7b"))
+RANKS = (1, 2, 4, 8)
+"""Models and tensor parallelism with which the bytes are tried as a measure of small kernels."""
 HALF_OCTAVES = 2
 QUICK = 0.1
 """All-reduces of less than 1 MB take some 20 or some 60 us in the profile, whatever their size:
@@ -83,8 +86,8 @@ def tables(data: "dict[str, pd.DataFrame]", gpu: str) -> dict[str, Any]:
         "decode_attention": [{"head": HEAD, "batch": _decode(decodes)}],
         "chunks": [{"head": HEAD, "tokens": _chunks(prompts)}],
         "all_reduce": _all_reduce(data["network"]),
-        "elementwise": _small(data["mlp"]),
-        "residuals": [],
+        "elementwise": _small(data["mlp"], *TYPICAL, 1),
+        "residuals": [_others(data["mlp"])],
     }
 
 
@@ -120,13 +123,26 @@ def _shapes(mlp: "pd.DataFrame") -> list[list[Any]]:
     return sorted(found)
 
 
-def _small(mlp: "pd.DataFrame") -> Points:
+def _small(mlp: "pd.DataFrame", profiled: str, name: str, ranks: int) -> Points:
     """By bytes of one layer."""
-    kind = model(TYPICAL[1])
-    size = kind.elementwise_bytes() // len(kind.layers)
-    frame = mlp[(mlp["model"] == TYPICAL[0]) & (mlp["num_tensor_parallel_workers"] == 1)]
+    kind = model(name)
+    size = kind.elementwise_bytes(ranks) // len(kind.layers)
+    frame = mlp[(mlp["model"] == profiled) & (mlp["num_tensor_parallel_workers"] == ranks)]
     times = sum(many * frame[name] for name, many in SMALL.items())
     return _row(frame.assign(bytes=frame["num_tokens"] * size, all_ms=times), "bytes", "all_ms")
+
+
+def _others(mlp: "pd.DataFrame") -> list[Any]:
+    """Small kernels of other models and ranks, against those kept that move as many bytes."""
+    from kvsim.calibration.products import taller
+    from kvsim.calibration.table import Row
+
+    kept = _small(mlp, *TYPICAL, 1)
+    row = Row(tuple(kept[0]), tuple(kept[1]))
+    others = ((*names, ranks) for names in (TYPICAL, *OTHERS) for ranks in RANKS)
+    found = (_small(mlp, *other) for other in others if other != (*TYPICAL, 1))
+    pairs = ((taller(row, at), ns) for one in found for at, ns in zip(*one, strict=True))
+    return checked("small kernels of other models, ranks", pairs)
 
 
 def _alone(prompts: "pd.DataFrame") -> Points:

@@ -18,6 +18,13 @@ def points(pairs: Iterable[tuple[float, float]], unit: float) -> Points:
     return [[int(at) for at, _ in ordered], [round(time * unit / UNIT) for _, time in ordered]]
 
 
+def checked(regime: str, pairs: Iterable[tuple[float, float]]) -> list[Any]:
+    """A residual of (predicted, measured) pairs that are not in the file."""
+    from kvsim.calibration.residuals import summed
+
+    return list(summed(regime, [abs(predicted / measured - 1) for predicted, measured in pairs]))
+
+
 def save(file: dict[str, Any], path: Path) -> None:
     """Write the file."""
     raw = json.dumps(file, separators=(",", ":")).encode()
