@@ -114,6 +114,7 @@ def _memory(machine: Machine, facts: Facts) -> dict[str, Any]:
          for replica, leased in _peaks(facts).items()), default=0.0,
     )  # fmt: skip
     return {
+        "kv_capacity_bytes": sum(bytes_of),
         "kv_capacity_tokens": sum((each or 0) * count for each, count in tokens) or None,
         "kv_peak_fraction": peak,
         "weights_bytes": machine.pools[0].capacity.weights * machine.pools[0].capacity.gpus,
