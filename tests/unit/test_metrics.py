@@ -30,7 +30,7 @@ def summary(
     start: Ns = 0,
     end: Ns | None = None,
 ) -> dict[str, Any]:
-    return summarize(outcome.facts, targets, start, end, outcome.simulation.env.now)
+    return summarize(outcome.facts, [targets], start, end, outcome.simulation.env.now)
 
 
 def until(machine: Machine, horizon: Ns, targets: Targets = NONE) -> dict[str, Any]:
@@ -39,7 +39,7 @@ def until(machine: Machine, horizon: Ns, targets: Targets = NONE) -> dict[str, A
     simulation.run(horizon)
     facts = Facts.of(simulation.recorder)
     check(facts, simulation.recorder, [Peak(np.inf, np.inf)] * machine.replicas)
-    return summarize(facts, targets, 0, horizon, horizon)
+    return summarize(facts, [targets], 0, horizon, horizon)
 
 
 def two_requests() -> Machine:
@@ -209,6 +209,23 @@ def test_a_target_that_is_just_met_is_met():
     assert (met["attainment"], met["ttft_attainment"], met["tpot_attainment"]) == (1, 1, 1)
     missed = summary(outcome, Targets(ttft=10 * MS - 1, tpot=10 * MS - 1))["slo"]
     assert (missed["attainment"], missed["ttft_attainment"], missed["tpot_attainment"]) == (0, 0, 0)
+
+
+def test_each_class_has_targets_of_its_own():
+    machine = Machine()  # TTFT 10 ms, 10 ms a token
+    for kind in ("chat", "code", "", "chat"):
+        machine.send(prompt=10, output=3, kind=kind)
+    facts = machine.run().facts
+    tight, loose = Targets(ttft=9 * MS, kind="chat"), Targets(tpot=9 * MS)
+
+    def met(*targets: Targets) -> tuple[float, float]:
+        slo = summarize(facts, targets, 0, None, SECOND)["slo"]
+        return slo["ttft_attainment"], slo["tpot_attainment"]
+
+    assert met() == (1, 1)
+    assert met(tight) == (2 / 4, 1)  # of those without a class nothing is asked
+    assert met(loose) == (1, 0)
+    assert met(tight, loose) == met(loose, tight) == (2 / 4, 2 / 4)  # the named one goes first
 
 
 # The measured time

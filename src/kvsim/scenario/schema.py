@@ -2,7 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    Tag,
+    model_validator,
+)
 
 from kvsim.traces.generators import kinds
 from kvsim.units import MS, SECOND, duration, size
@@ -185,6 +194,13 @@ class ClassTargets(Targets):
     """As the trace names it; left out: of all classes that are not named."""
 
 
+Objectives = Annotated[
+    Annotated[Targets, Tag("[one]")] | Annotated[tuple[ClassTargets, ...], Tag("[list]")],
+    Discriminator(lambda found: "[list]" if isinstance(found, list | tuple) else "[one]"),
+]
+"""Objectives of all requests, or a list by class. Tags are brackets: no key of a user's is."""
+
+
 class Measure(Part):
     """The part of the run that is measured; what arrives before is warm-up."""
 
@@ -222,7 +238,7 @@ class Scenario(Part):
     policies: Policies = Policies()
     workload: dict[str, dict[str, Any]]
     """One of trace, sessions, closed_loop, open_loop, with its fields."""
-    slo: Targets | tuple[ClassTargets, ...] = Targets()
+    slo: Objectives = Targets()
     measure: Measure = Measure()
     prices: Prices = Prices()
     seed: int = 1
