@@ -4,7 +4,7 @@ A file is gzipped JSON: `gpu`, `origin` (where the numbers were measured, by who
 licence), `prefill_attention`, `decode_attention`, `all_reduce` and `residuals`. Products are in
 `gemm`, a grid over (n, k), or in `gemm_shapes`, where only some models' own shapes were measured.
 Optional: `chunks` (prompts that follow a history), `decode_beside_prompts` (decoding in a step that
-also computes prompts), `elementwise` (a layer's small kernels, by the bytes they move) and `sampler`
+also computes prompts), `elementwise` (a layer's small kernels, by the bytes they move), `sampler`
 (by bytes of logits). Times are in units of 10 ns. What is not measured is not there; who asks for
 it must fall back and say so.
 """
