@@ -15,7 +15,7 @@ from statistics import mean, median
 
 from kvsim.calibration.operators import Gemms
 from kvsim.calibration.roofline import Efficiency, Roofline
-from kvsim.calibration.table import Head, Table, line, load
+from kvsim.calibration.table import Head, Row, Table, line, load
 from kvsim.hardware import GPU, gpu
 from kvsim.models import Attention
 
@@ -30,9 +30,10 @@ Errors = Callable[[Efficiency], list[float]]
 
 def fit(table: Table, device: GPU) -> Iterator[tuple[str, Efficiency, list[float]]]:
     """For each operator: the best efficiencies, the others as stated, and the errors left."""
-    bf16, fp8 = (_gemm(table, device, bits) for bits in (16, 8))
-    yield "GEMM bf16", *_best(bf16, "gemm_flops", "gemm_bytes")
-    yield "GEMM fp8", *_best(fp8, "gemm_flops_8bit", "gemm_bytes")
+    if 16 in table.gemm or 16 in table.shapes:
+        yield "GEMM bf16", *_best(_gemm(table, device, 16), "gemm_flops", "gemm_bytes")
+    if 8 in table.gemm:
+        yield "GEMM fp8", *_best(_gemm(table, device, 8), "gemm_flops_8bit", "gemm_bytes")
     yield "prefill attention", *_best(_prefill(table, device), "prefill_flops")
     yield "decode attention", *_best(_decode(table, device), "decode_bytes")
 
@@ -47,12 +48,13 @@ def _best(errors: Errors, *names: str) -> tuple[Efficiency, list[float]]:
 
 
 def _gemm(table: Table, device: GPU, bits: int) -> Errors:
-    gemm = table.gemm[bits]
+    grid = table.gemm.get(bits)
+    rows = {shape: Row(grid.m, ns) for shape, ns in grid.ns.items()} if grid else table.shapes[bits]
     points = [
-        (Gemms(*shape), m, ns)
-        for shape, times in gemm.ns.items()
+        (Gemms(*shape), int(m), ns)
+        for shape, row in rows.items()
         if min(shape) >= WIDTH
-        for m, ns in zip(gemm.m, times, strict=True)
+        for m, ns in zip(*row, strict=True)
     ][::7]  # every seventh is enough, and takes a second
 
     def errors(efficiency: Efficiency) -> list[float]:

@@ -4,23 +4,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from math import inf, log
-from statistics import median
 from typing import NamedTuple
 
+from kvsim.calibration.contexts import by_batch, following, saturated
 from kvsim.calibration.operators import Gemms, Operators, Prefill, Timed
+from kvsim.calibration.products import interpolated, nearby, taller
 from kvsim.calibration.roofline import Roofline
-from kvsim.calibration.table import (
-    Gemm,
-    Head,
-    Row,
-    Table,
-    between,
-    geometric,
-    line,
-    logarithmic,
-    rising,
-    strain,
-)
+from kvsim.calibration.table import Head, Row, Table, between, line, rising, strain
 from kvsim.hardware import GPU
 from kvsim.models import Attention
 
@@ -72,28 +62,27 @@ class Measured(Operators):
         super().__init__(gpu, weight_bits, kv_bits)
         self.table = table
         self.roofline = Roofline(gpu, weight_bits, kv_bits)
-        self._gemms: dict[tuple[Gemms, int], tuple[float, ...] | None] = {}
         self.prefill = cache(self.prefill)  # type: ignore[method-assign]
+        self._products = cache(self._products)  # type: ignore[method-assign]
         self._decodes = cache(self._decodes)  # type: ignore[method-assign]
         self._prompts = cache(self._prompts)  # type: ignore[method-assign]
 
     def gemm(self, shape: Gemms, m: int, bits: int) -> Timed:
         """From the table, if the shape lies in its grid; a wider one is cut into equal pieces."""
-        found = self.table.gemm.get(bits)
-        if found is None or shape.groups > 1:
+        grid, shapes = self.table.gemm.get(bits), self.table.shapes.get(bits)
+        if shape.groups > 1 or not (grid or shapes):
             return Timed(self.roofline.gemm(shape, m, bits).ns, True)
-        pieces = -(shape.n // -found.n[-1])
-        key = (Gemms(shape.n // pieces, shape.k), bits)
-        if key not in self._gemms:
-            self._gemms[key] = interpolated(found, key[0], self.roofline, bits)
-        times = self._gemms[key]
-        if times is None:
+        widest = grid.n[-1] if grid else max(n for n, _ in shapes or ())
+        pieces = -(shape.n // -widest)
+        row = self._products(Gemms(shape.n // pieces, shape.k), bits)
+        if row is None:
             return Timed(self.roofline.gemm(shape, m, bits).ns, True)
-        return Timed(pieces * line(Row(found.m, times), m), m > found.m[-1])
+        ns = line(row, m) if grid else taller(row, m)
+        return Timed(pieces * ns, m > row.contexts[-1])
 
-    def decode(self, attention: Attention, batch: int) -> tuple[Row, int]:
+    def decode(self, attention: Attention, batch: int, beside: bool = False) -> tuple[Row, int]:
         """Of an equivalent shape, between the two batch sizes around."""
-        found = self._decodes(attention)
+        found = self._decodes(attention, beside and bool(self.table.beside))
         if found is None:
             return self.roofline.decode(attention, batch)[0], 0
         scale = attention.kv_heads / found.kv_heads
@@ -111,6 +100,29 @@ class Measured(Operators):
         share = max(line(found.share, work) - floor / FULL_BATCH, 0.0)
         return Prefill(floor, max(line(found.alone, work), floor), share, tokens > found.known)
 
+    def chunk(self, attention: Attention, tokens: int, history: int) -> Prefill:
+        """Measured by itself, where it was: few tokens on a long history leave cores idle."""
+        difference = super().chunk(attention, tokens, history)
+        heads = [] if attention.window else self._like(attention, self.table.chunks)
+        found = _query_heads(heads, attention)
+        if not history or not found:
+            return difference
+        rows = [(self.table.chunks[head], weight) for head, weight in found]
+        alone = sum(weight * following(row, tokens, history) for row, weight in rows)
+        sizes = rows[0][0]
+        like = sizes[min((size for size in sizes if size >= tokens), default=max(sizes))]
+        outside = difference.extrapolated or history > like.contexts[-1]
+        return difference._replace(alone=max(alone, difference.floor), extrapolated=outside)
+
+    def small(self, layers: int, size: int) -> float:
+        """A layer's kernels between products, in which those of another model count by bytes."""
+        row = self.table.elementwise
+        return layers * taller(row, size / layers) if row else super().small(layers, size)
+
+    def sampler(self, size: int) -> float | None:
+        """By bytes of logits."""
+        return taller(self.table.sampler, size) if self.table.sampler else None
+
     def all_reduce(self, size: int, gpus: int) -> Timed:
         """NCCL's, linear between sizes."""
         row = self.table.all_reduce.get(gpus)
@@ -118,8 +130,16 @@ class Measured(Operators):
             return Timed(self.roofline.all_reduce(size, gpus).ns, True)
         return Timed(line(row, max(size, row.contexts[0])), size > row.contexts[-1])
 
-    def _decodes(self, attention: Attention) -> Decodes | None:
-        heads = [h for h in self._like(attention, self.table.decode) if not h.window]
+    def _products(self, shape: Gemms, bits: int) -> Row | None:
+        grid = self.table.gemm.get(bits)
+        if grid is None:
+            return nearby(self.table.shapes[bits], shape, self.roofline, bits)
+        times = interpolated(grid, shape, self.roofline, bits)
+        return Row(grid.m, times) if times else None
+
+    def _decodes(self, attention: Attention, beside: bool) -> Decodes | None:
+        table = self.table.beside if beside else self.table.decode
+        heads = [h for h in self._like(attention, table) if not h.window]
         if not heads:
             return None
         own = attention.kv_heads
@@ -129,9 +149,9 @@ class Measured(Operators):
             (head for head in heads if head.kv_heads == kv_heads),
             key=lambda head: abs(log(head.query_heads / kv_heads / group)),
         )
-        rows, inside = self.table.decode[head], head.width == attention.key_width
+        rows, inside = table[head], head.width == attention.key_width
         if attention.kind == "window" and attention.window:
-            windowed = self.table.decode.get(head._replace(window=attention.window))
+            windowed = table.get(head._replace(window=attention.window))
             inside &= windowed is not None
             rows = {b: saturated(row, attention.window) for b, row in (windowed or rows).items()}
         spread = inf if attention.window else SPREAD / kv_heads
@@ -195,78 +215,3 @@ def _query_heads(heads: list[Head], attention: Attention) -> list[tuple[Head, fl
         return [(alike[0], 1.0)]
     low, weight = between(counts, queries)
     return [(alike[low], 1 - weight), (alike[low + 1], weight)]
-
-
-def by_batch(rows: dict[int, Row], batch: float, spread: float) -> tuple[Row, float]:
-    """Times over the tokens read in all by `batch` sequences, and up to which total they are known.
-
-    Between two measured batch sizes: linear at equal tokens read from a batch of `spread` on, and
-    at equal context below, or where windows bound the context. With every second batch size
-    held back, contexts of 1k to 64k are missed by 2.8 %; always at equal context by 4.9 %, always
-    at equal totals by 3.6 %.
-    """
-    batches = tuple(rows)
-    low, share = between(batches, min(max(batch, batches[0]), batches[-1]))
-    first, second = (
-        _scaled(rows[side], side if batch >= spread else batch) for side in batches[low : low + 2]
-    )
-    if share in (0, 1):
-        only = second if share else first
-        return only, only.contexts[-1] if batch <= batches[-1] else 0
-    totals = sorted({*first.contexts, *second.contexts})
-    times = tuple(
-        (1 - share) * _continued(first, second, total) + share * _continued(second, first, total)
-        for total in totals
-    )
-    return Row(tuple(totals), times), second.contexts[-1]
-
-
-def _scaled(row: Row, batch: float) -> Row:
-    """Over the tokens that `batch` sequences read in all."""
-    return Row(tuple(context * batch for context in row.contexts), row.ns)
-
-
-def _continued(row: Row, other: Row, at: float) -> float:
-    """On the row's line; flat before its first point, and beyond its last as `other` goes on."""
-    last = row.contexts[-1]
-    if at <= last:
-        return line(row, max(at, row.contexts[0]))
-    return row.ns[-1] + line(other, at) - line(other, max(last, other.contexts[0]))
-
-
-def saturated(row: Row, window: int) -> Row:
-    """A windowed row over tokens seen: up to the window, and there what full windows take."""
-    below = [(c, ns) for c, ns in zip(*row, strict=True) if c < window]
-    full = [ns for c, ns in zip(*row, strict=True) if c > window]
-    if not full:
-        return row
-    points = [*below, (window, median(full))]
-    return Row(tuple(c for c, _ in points), tuple(ns for _, ns in points))
-
-
-def interpolated(
-    gemm: Gemm, shape: Gemms, roofline: Roofline, bits: int
-) -> tuple[float, ...] | None:
-    """Times by m of a shape inside the grid; None outside it."""
-    exact = gemm.ns.get((shape.n, shape.k))
-    if exact is not None:
-        return rising(exact)
-    if shape.n > gemm.n[-1] or not gemm.k[0] <= shape.k <= gemm.k[-1]:
-        return None
-    if shape.n < gemm.n[0]:  # a kernel computes whole tiles, no narrower than the grid's first
-        return interpolated(gemm, Gemms(gemm.n[0], shape.k), roofline, bits)
-    (i, a), (j, b) = logarithmic(gemm.n, shape.n), logarithmic(gemm.k, shape.k)
-    corners = []
-    for row, across in ((i, 1 - a), (i + 1, a)):
-        for column, down in ((j, 1 - b), (j + 1, b)):
-            corner = Gemms(gemm.n[row], gemm.k[column])
-            times = gemm.ns.get((corner.n, corner.k))
-            if times is None and across * down:
-                return None
-            if times is not None:
-                corners.append((corner, times, across * down))
-    return rising(
-        roofline.gemm(shape, m, bits).ns
-        * geometric([(ns[at] / roofline.gemm(c, m, bits).ns, weight) for c, ns, weight in corners])
-        for at, m in enumerate(gemm.m)
-    )

@@ -59,15 +59,25 @@ class Operators(ABC):
         """Multiply `m` rows in all by `groups` matrices of k x n, stored with `bits`."""
 
     @abstractmethod
-    def decode(self, attention: Attention, batch: int) -> tuple[Row, int]:
+    def decode(self, attention: Attention, batch: int, beside: bool = False) -> tuple[Row, int]:
         """One layer's attention of `batch` single tokens, by tokens read in all.
 
-        Also the number of tokens in all beyond which it is extrapolated.
+        `beside`: in a step that holds prompts too, whose time comes on top. Also the number of
+        tokens in all beyond which it is extrapolated.
         """
 
     @abstractmethod
     def prefill(self, attention: Attention, tokens: int) -> Prefill:
         """One layer's attention of a prompt of `tokens`, from its first token on."""
+
+    def chunk(self, attention: Attention, tokens: int, history: int) -> Prefill:
+        """One layer's attention of `tokens` that follow `history`: a difference of two prompts."""
+        whole = self.prefill(attention, history + tokens)
+        if not history:
+            return whole
+        before = self.prefill(attention, history)
+        alone, share = whole.floor + whole.alone - before.alone, whole.share - before.share
+        return whole._replace(alone=alone, share=max(share, 0.0))
 
     @abstractmethod
     def all_reduce(self, size: int, gpus: int) -> Timed:
@@ -76,3 +86,11 @@ class Operators(ABC):
     def stream(self, size: int) -> float:
         """Move `size` bytes through HBM."""
         return size / (self.gpu.bandwidth * STREAM_EFFICIENCY) * 1e9
+
+    def small(self, layers: int, size: int) -> float:
+        """The kernels between products and attention, which move `size` bytes in all `layers`."""
+        return layers * KERNELS_PER_LAYER * KERNEL_FLOOR + self.stream(size)
+
+    def sampler(self, size: int) -> float | None:
+        """From `size` bytes of logits to tokens; None where the engine's profile is to say."""
+        return None

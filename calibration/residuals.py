@@ -2,7 +2,9 @@
 
 Held back: every second row count, the widths 768, 2560, 5120 and 10240 of GEMMs, every second batch
 size and context of decode attention, every second length of prefill attention, every second size of
-all-reduces. The shipped tables use all points, so look-ups in them are closer than this.
+all-reduces. Where products have no grid: each shape in turn. Of chunks that follow a history, every
+second length and every second history; of small kernels and the sampler, every second point.
+The shipped tables use all points, so look-ups in them are closer than this.
 """
 
 from collections.abc import Iterator
@@ -10,8 +12,10 @@ from dataclasses import replace
 from statistics import mean, median
 from typing import NamedTuple
 
-from kvsim.calibration.measured import SPREAD, by_batch, interpolated
+from kvsim.calibration.contexts import by_batch, following
+from kvsim.calibration.measured import SPREAD
 from kvsim.calibration.operators import Gemms
+from kvsim.calibration.products import interpolated, nearby
 from kvsim.calibration.roofline import Roofline
 from kvsim.calibration.table import Gemm, Row, Table, calibrations, line, load, strain
 
@@ -45,13 +49,14 @@ def residuals(gpu: str) -> list[Residual]:
 def held_back(table: Table) -> list[Residual]:
     """Errors by regime of tables made without the held-back points, on these points."""
     errors: dict[str, list[float]] = {}
-    for part in (_gemm, _decode, _prefill, _all_reduce):
+    for part in (_gemm, _single, _decode, _prefill, _chunks, _all_reduce, _others):
         for regime, predicted, measured in part(table):
             errors.setdefault(regime, []).append(abs(predicted / measured - 1))
-    return [_summed(regime, found) for regime, found in errors.items()]
+    return [summed(regime, found) for regime, found in errors.items()]
 
 
-def _summed(regime: str, errors: list[float]) -> Residual:
+def summed(regime: str, errors: list[float]) -> Residual:
+    """A regime's mean, median, 90th percentile and worst."""
     errors.sort()
     p90 = errors[int(0.9 * (len(errors) - 1))]
     values = (mean(errors), median(errors), p90, errors[-1])
@@ -101,6 +106,28 @@ def _shapes(gemm: Gemm, kept: Gemm, roofline: Roofline, bits: int) -> Found:
             yield f"{name}, {regime}", line(row, m), ns
 
 
+def _single(table: Table) -> Found:
+    from kvsim.hardware import gpu
+
+    for bits, shapes in table.shapes.items():
+        roofline = Roofline(gpu(table.gpu), bits, 16)
+        for shape, measured in shapes.items():
+            others = {other: row for other, row in shapes.items() if other != shape}
+            predicted = nearby(others, Gemms(*shape), roofline, bits)
+            if predicted:
+                yield from _products("unmeasured", predicted, measured)
+            yield from _products("measured", _half(measured), measured)
+
+
+def _products(kind: str, predicted: Row, measured: Row) -> Found:
+    """At the points that `predicted` does not have of its own, or all of another shape."""
+    for m, ns in zip(*measured, strict=True):
+        if m > predicted.contexts[-1] or (kind == "measured" and m in predicted.contexts):
+            continue
+        regime = "m <= 64" if m <= SMALL_ROWS else "m > 64"
+        yield f"GEMM of {kind} n and k, {regime}", line(predicted, m), ns
+
+
 def _decode(table: Table) -> Found:
     for head, rows in table.decode.items():
         if head.window:  # bounded by the window, not by what is read; see `saturated`
@@ -133,12 +160,42 @@ def _prefill(table: Table) -> Found:
     for head, (alone, _) in table.prefill.items():
         if head.window:
             continue
+        if head in table.chunks:  # longer prompts are put together from chunks
+            alone = _up_to(alone, max(table.chunks[head]))
         half = _half(alone)
         kept = Row(tuple(_whole(tokens) for tokens in half.contexts), half.ns)
         for tokens, ns in zip(*alone, strict=True):
             if tokens not in half.contexts:
                 regime = "up to 2k tokens" if tokens <= PREFILL_SPLIT else "over 2k tokens"
                 yield f"prefill attention, {regime}", line(kept, _whole(tokens)), ns
+
+
+def _up_to(row: Row, end: float) -> Row:
+    kept = sum(at <= end for at in row.contexts)
+    return Row(row.contexts[:kept], row.ns[:kept])
+
+
+def _chunks(table: Table) -> Found:
+    for rows in table.chunks.values():
+        sizes = list(rows)
+        kept = {c: _half(rows[c]) for c in (*sizes[::2], sizes[-1])}
+        for tokens in sizes:
+            for history, ns in zip(*rows[tokens], strict=True):
+                if tokens in kept and history in kept[tokens].contexts:
+                    continue
+                regime = "up to 2k" if history <= PREFILL_SPLIT else "over 2k"
+                predicted = following(kept, tokens, int(history))
+                yield f"prompt after a history of {regime}", predicted, ns
+
+
+def _others(table: Table) -> Found:
+    for name, row in (("small kernels of a layer", table.elementwise), ("sampler", table.sampler)):
+        if row is None:
+            continue
+        kept = _half(row)
+        for at, ns in zip(*row, strict=True):
+            if at not in kept.contexts:
+                yield name, line(kept, at), ns
 
 
 def _all_reduce(table: Table) -> Found:

@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 from kvsim.calibration.engine import EngineProfile
 from kvsim.calibration.ledger import HEAD_BITS, ONE, Ledger, experts, seeing
-from kvsim.calibration.operators import KERNEL_FLOOR, KERNELS_PER_LAYER, Gemms, Operators
+from kvsim.calibration.operators import Gemms, Operators
 from kvsim.models import Model
 from kvsim.sim.timing import Chunk, Pace, StepTime, Work
 
@@ -98,7 +98,7 @@ class OperatorTimes(StepTime):
         for index, flop_time in enumerate(ledger.flop_times):
             if decodes:
                 total, grows = contexts[index], growing[index]
-                knots, values, slopes, known = self.curve(index, decodes)
+                knots, values, slopes, known = self.curve(index, decodes, bool(chunks))
                 piece = min(max(bisect_left(knots, total) - 1, 0), len(knots) - 2)
                 slope, byte_time = slopes[piece], ledger.byte_times[index]
                 first += values[piece] + slope * total
@@ -158,16 +158,26 @@ class OperatorTimes(StepTime):
         if not rows:
             return Fixed(0, False)
         timed = [(m, self.operators.gemm(Gemms(m.n, m.k), rows, HEAD_BITS)) for m in self._heads]
-        ns = sum(m.times * t.ns for m, t in timed) + self.engine.sampler_ns
-        logits = self.engine.sampler_passes * rows * self.model.vocabulary * LOGIT_BYTES
-        ns += logits / self.operators.gpu.bandwidth * 1e9
+        ns = sum(m.times * t.ns for m, t in timed) + self._sampler(rows)
         return Fixed(round(ns * ONE), any(t.extrapolated for _, t in timed))
 
-    def curve(self, index: int, decodes: int) -> Curve:
-        """Decode attention of one class for `decodes` sequences over all sub-batches."""
+    def _sampler(self, rows: int) -> float:
+        """Measured, if this engine samples on the GPU at all; or a floor and some passes."""
+        logits = rows * self.model.vocabulary * LOGIT_BYTES
+        measured = self.operators.sampler(logits) if self.engine.sampler_passes else None
+        if measured is not None:
+            return measured
+        passes = self.engine.sampler_passes * logits / self.operators.gpu.bandwidth * 1e9
+        return self.engine.sampler_ns + passes
+
+    def curve(self, index: int, decodes: int, beside: bool = False) -> Curve:
+        """Decode attention of one class for `decodes` sequences over all sub-batches.
+
+        `beside`: in a step that holds prompts too.
+        """
         attention = self.classes[index]
         batch = -(-decodes // self.pipeline)
-        row, known = self.operators.decode(attention, batch)
+        row, known = self.operators.decode(attention, batch, beside)
         points = {round(total * decodes / batch): ns for total, ns in zip(*row, strict=True)}
         points.setdefault(0, row.ns[0])
         knots = tuple(sorted(points))
@@ -209,8 +219,7 @@ class OperatorTimes(StepTime):
             timed = operators.gemm(Gemms(matmul.n, matmul.k, groups), taken, operators.weight_bits)
             gemms += matmul.times * timed.ns
             extrapolated |= timed.extrapolated
-        kernels = len(model.layers) * KERNELS_PER_LAYER * KERNEL_FLOOR
-        small = kernels + operators.stream(self._small_bytes * rows)
+        small = operators.small(len(model.layers), self._small_bytes * rows)
         reduces = 0.0
         if self.tensor > 1:
             reduce = operators.all_reduce(rows * model.reduction_bytes, self.tensor)
@@ -228,13 +237,9 @@ class OperatorTimes(StepTime):
         longest = shared = floor = 0.0
         seen, extrapolated = 0, False
         for tokens, history in chunks:
-            floor, alone, share, outside = operators.prefill(attention, history + tokens)
-            if history:
-                _, before, half, _ = operators.prefill(attention, history)
-                alone += floor - before
-                share -= half
+            floor, alone, share, outside = operators.chunk(attention, tokens, history)
             longest = max(longest, alone)
-            shared += max(share, 0.0)
+            shared += share
             seen += tokens + min(history, attention.window or history)
             extrapolated |= outside
         time = max(longest, shared + floor) - (floor if decodes else 0.0)

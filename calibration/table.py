@@ -1,8 +1,12 @@
 """The calibration format: kernel times measured on one GPU, as small integer tables.
 
 A file is gzipped JSON: `gpu`, `origin` (where the numbers were measured, by whom, under what
-licence), `gemm`, `prefill_attention`, `decode_attention`, `all_reduce` and `residuals`. Times
-are in units of 10 ns. What is not measured is not there; who asks for it must fall back and say so.
+licence), `prefill_attention`, `decode_attention`, `all_reduce` and `residuals`. Products are in
+`gemm`, a grid over (n, k), or in `gemm_shapes`, where only some models' own shapes were measured.
+Optional: `chunks` (prompts that follow a history), `decode_beside_prompts` (decoding in a step that
+also computes prompts), `elementwise` (a layer's small kernels, by the bytes they move), `sampler`
+(by bytes of logits). Times are in units of 10 ns. What is not measured is not there; who asks for
+it must fall back and say so.
 """
 
 import gzip
@@ -53,6 +57,10 @@ class Gemm:
     ns: dict[tuple[int, int], tuple[float, ...]]
 
 
+Shapes = dict[tuple[int, int], Row]
+"""Times of single (n, k), over m."""
+
+
 @dataclass(frozen=True)
 class Table:
     """What was measured on one GPU. Times in ns."""
@@ -65,8 +73,19 @@ class Table:
     """One sequence alone, and a sequence's share where the GPU is full, by length."""
     decode: dict[Head, dict[int, Row]]
     """By batch size."""
+    beside: dict[Head, dict[int, Row]]
+    """Decoding in a step that holds a prompt's chunk too, by batch size; the chunk's time is not in
+    it. Other kernels run then: at 128 sequences they take 1.6 to 4 times as long on RTX cards."""
     all_reduce: dict[int, Row]
     """By GPUs; `contexts` are bytes."""
+    shapes: dict[int, Shapes]
+    """By bits of a weight."""
+    chunks: dict[Head, dict[int, Row]]
+    """By tokens of a chunk, over the tokens before it."""
+    elementwise: Row | None
+    """A layer's norms, rotary and activation, over the bytes of `Model.elementwise_bytes`."""
+    sampler: Row | None
+    """From logits to tokens, over the bytes of fp32 logits."""
     residuals: tuple[tuple[Any, ...], ...]
     sha256: str
 
@@ -98,22 +117,45 @@ def parse(file: dict[str, Any], sha256: str = "") -> Table:
         file["gpu"],
         file["origin"],
         {int(bits): _gemm(part) for bits, part in file["gemm"].items()},
-        {
-            Head(*part["head"]): (_row(part["alone"]), _row(part["shared"]))
-            for part in file["prefill_attention"]
-        },
-        {
-            Head(*part["head"]): {int(batch): _row(row) for batch, row in part["batch"].items()}
-            for part in file["decode_attention"]
-        },
+        {Head(*part["head"]): _prompts(part) for part in file["prefill_attention"]},
+        _rows(file["decode_attention"], "batch"),
+        _rows(file.get("decode_beside_prompts", []), "batch"),
         {int(gpus): _row(row) for gpus, row in file["all_reduce"].items()},
+        {
+            int(bits): {(n, k): _row(row) for n, k, row in part}
+            for bits, part in file.get("gemm_shapes", {}).items()
+        },
+        _rows(file.get("chunks", []), "tokens"),
+        _row(file["elementwise"]) if "elementwise" in file else None,
+        _row(file["sampler"]) if "sampler" in file else None,
         tuple(tuple(row) for row in file["residuals"]),
         sha256,
     )
 
 
+def _rows(parts: list[dict[str, Any]], axis: str) -> dict[Head, dict[int, Row]]:
+    return {
+        Head(*part["head"]): {int(at): _row(row) for at, row in part[axis].items()}
+        for part in parts
+    }
+
+
 def _row(pair: list[list[int]]) -> Row:
     return Row(tuple(pair[0]), tuple(value * UNIT for value in pair[1]))
+
+
+def _prompts(part: dict[str, Any]) -> tuple[Row, Row]:
+    """`shared` follows from the longest prompt where no batches were measured.
+
+    A prompt long enough to fill the GPU shows what a unit of `strain` costs there. On the H100,
+    where both were measured, this is within 4 % of `shared` from 512 to 4096 tokens.
+    """
+    alone = _row(part["alone"])
+    if "shared" in part:
+        return alone, _row(part["shared"])
+    strains = [strain(int(n * (n + 1)) // 2, int(n)) for n in alone.contexts]
+    per_strain = alone.ns[-1] / strains[-1]
+    return alone, Row(alone.contexts, tuple(one * per_strain for one in strains))
 
 
 def _gemm(part: dict[str, Any]) -> Gemm:

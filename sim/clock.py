@@ -41,3 +41,38 @@ class Alarm(Event):
         earlier = Alarm(self._clock, at, rank)
         earlier.callbacks, self.callbacks = self.callbacks, []
         return earlier
+
+
+class Sleeper:
+    """What one process waits for: an instant, which may be moved forward, or to be woken."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self._alarm: Alarm | None = None
+        self._idle: Event | None = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it waits for `wake` only."""
+        return self._idle is not None
+
+    def until(self, at: Ns, rank: int) -> Event:
+        """Until `at`."""
+        self._alarm = Alarm(self.clock, at, rank)
+        return self._alarm
+
+    def move(self, at: Ns, rank: int) -> None:
+        """Until `at` instead, which is earlier."""
+        assert self._alarm is not None
+        self._alarm = self._alarm.moved(at, rank)
+
+    def forever(self) -> Event:
+        """Until somebody calls `wake`."""
+        self._alarm, self._idle = None, Event(self.clock)
+        return self._idle
+
+    def wake(self, rank: int) -> None:
+        """End `forever` at this instant; nothing for who does not wait so."""
+        if self._idle is not None:
+            Alarm(self.clock, self.clock.now, rank).callbacks = self._idle.callbacks
+            self._idle.callbacks, self._idle = [], None

@@ -7,49 +7,24 @@ to the nanosecond; `step_by_step` does so, and is the oracle of the tests.
 
 from collections import deque
 from collections.abc import Callable, Generator
-from typing import Literal, NamedTuple
 
 from simpy import Event
 
 from kvsim.sim.batch import DecodeBatch
-from kvsim.sim.clock import FINISH, PLAN, Alarm, Clock
+from kvsim.sim.clock import FINISH, PLAN, Clock, Sleeper
 from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
-from kvsim.sim.policy import Preemption, Scheduler, SequenceView, Stored
+from kvsim.sim.parking import Parking
+from kvsim.sim.policy import Preemption, Scheduler, SequenceView
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.sequence import Sequence
-from kvsim.sim.tier import Piece
-from kvsim.sim.timing import FRACTION, Chunk, Pace, StepTime, Work
+from kvsim.sim.span import Span
+from kvsim.sim.timing import FRACTION, Chunk, StepTime, Work
 from kvsim.units import Ns
 
 ONE_NS = 1 << FRACTION
 HBM = 0
 """Its place among the tiers."""
-
-
-class Span(NamedTuple):
-    """Steps with one batch. Instants are exact, in 2**-FRACTION ns."""
-
-    start: int
-    pace: Pace
-    work: Work
-    steps: int
-
-    def boundary(self, steps: int) -> int:
-        """The instant after `steps` of its steps."""
-        first, growth = self.pace.first, self.pace.growth
-        return self.start + steps * first + steps * (steps - 1) // 2 * growth
-
-    def begun(self, now: Ns) -> int:
-        """Steps that have begun before `now`: the first boundary at or after `now` ends them."""
-        low, high = 0, self.steps
-        while low < high:
-            middle = (low + high) // 2
-            if self.boundary(middle) >> FRACTION < now:
-                low = middle + 1
-            else:
-                high = middle
-        return low
 
 
 class Engine:
@@ -70,6 +45,7 @@ class Engine:
         max_context: int | None = None,
         step_by_step: bool = False,
         hierarchy: Hierarchy | None = None,
+        traffic: Callable[[], float] | None = None,
     ) -> None:
         self.env = env
         self.index = index
@@ -86,8 +62,8 @@ class Engine:
         self.step_by_step = step_by_step
         self.hierarchy = hierarchy
         """The tiers below HBM; None without any."""
-        if hierarchy is not None:
-            hierarchy.on_land = (self._catch_up, self._poke)
+        self.traffic = traffic
+        """Share of the HBM's bandwidth that transfers take at this instant; None: never any."""
 
         self.waiting: deque[Sequence] = deque()
         self.prefilling: list[Sequence] = []
@@ -95,8 +71,6 @@ class Engine:
         self.preempting = False
         self._running: dict[Sequence, None] = {}
         self._paused: dict[Sequence, None] = {}
-        self._parked: dict[Sequence, None] = {}
-        """Requests whose KV is on its way."""
         self._chunks: list[tuple[Sequence, int]] = []
         self._span: Span | None = None
         self._steps = 0
@@ -105,8 +79,12 @@ class Engine:
         """Steps of the span whose blocks have been taken."""
         self._clock = 0
         """The last boundary, in 2**-FRACTION ns."""
-        self._alarm: Alarm | None = None
-        self._idle: Event | None = None
+        self.sleeper = Sleeper(env)
+        self.parking: Parking | None = None
+        """Requests whose KV is on its way from a lower tier; None without tiers."""
+        if hierarchy is not None:
+            self.parking = Parking(env, memory, hierarchy, self.waiting, self._lease)
+            hierarchy.on_land = (self._catch_up, self._poke)
         self.process = env.process(self.run())
 
     # What the router and the scheduler may look at
@@ -145,15 +123,7 @@ class Engine:
 
     def refusal(self, sequence: Sequence) -> str | None:
         """Why this replica can never serve `sequence`; None if it can."""
-        request = sequence.request
-        tokens = request.prompt_tokens + request.output_tokens
-        tokens += sum(pause.returned for pause in request.pauses)
-        if self.max_context is not None and tokens > self.max_context:
-            return f"{tokens} tokens are more than max_model_len {self.max_context}"
-        wanted = self.memory.bytes(tokens - 1)
-        if wanted > self.memory.capacity:
-            return f"its KV of {wanted} bytes is more than the replica's {self.memory.capacity}"
-        return None
+        return self.memory.refusal(sequence.request, self.max_context)
 
     def arrive(self, sequence: Sequence) -> None:
         """`sequence` joins the queue; the running span is cut if that can matter."""
@@ -161,8 +131,16 @@ class Engine:
         self._paused.pop(sequence, None)
         self.waiting.append(sequence)
         if self._span is None:
-            self._wake()
+            self.sleeper.wake(PLAN + self.index)
         elif self.hierarchy is not None or self.scheduler.awaits(self):
+            self._cut()
+
+    def disturbed(self) -> None:
+        """Transfers have begun, ended or changed pace: steps no longer take what they took.
+
+        What they take is asked at a step's start and holds for that step.
+        """
+        if self._span is not None and self._steps > 1 and self.traffic and self.traffic() > 0:
             self._cut()
 
     def run(self) -> Generator[Event, None, None]:
@@ -172,14 +150,27 @@ class Engine:
             self._plan()
             if not self._chunks and not self.batch.size:
                 self._span = None
-                yield self._sleep()
+                yield self.sleeper.forever()
                 self._clock = env.now << FRACTION
                 continue
             span = self._begin()
-            yield self._until(span.boundary(span.steps) >> FRACTION, FINISH)
+            yield self.sleeper.until(span.boundary(span.steps) >> FRACTION, FINISH + self.index)
+            if self._chunks and self.parking is not None:
+                yield from self._await_layers(self.parking)
             self._commit()
             if env.peek() == env.now:
-                yield self._until(env.now, PLAN)
+                yield self.sleeper.until(env.now, PLAN + self.index)
+
+    def _await_layers(self, parking: Parking) -> Generator[Event, None, None]:
+        """The step that runs ends when the layers it reads have come up and been computed."""
+        sequences = [sequence for sequence, _ in self._chunks]
+        assert self._span is not None
+        while any(sequence.landing for sequence in sequences):
+            yield self.sleeper.forever()
+        self._span = span = parking.stretched(self._span, sequences)
+        end = span.boundary(1) >> FRACTION
+        if end > self.env.now:
+            yield self.sleeper.until(end, FINISH + self.index)
 
     def remaining(self) -> list[Sequence]:
         """Requests that are here and not finished, their counters brought up to date."""
@@ -187,7 +178,8 @@ class Engine:
         for sequence in self._running:
             if sequence._ends is not None:
                 self.batch.leave(sequence)
-        return [*self._running, *self._paused, *self._parked, *self.waiting]
+        parked = self.parking.parked if self.parking is not None else ()
+        return [*self._running, *self._paused, *parked, *self.waiting]
 
     # How it does it
 
@@ -199,14 +191,16 @@ class Engine:
         batch, memory = self.batch, self.memory
         if batch.size:
             while batch.size and batch.demand(1) > memory.room:
-                self._preempt(self.preemption.victim(self._running))
+                self._preempt(self.preemption.victim(self._victims()))
             memory.grow(batch.demand(1))
             self._grown = 1
-        if self.hierarchy is not None and self.waiting and not self.preempting:
-            self._fetch(self.hierarchy)
+        if self.parking is not None and self.waiting and not self.preempting:
+            self.parking.fetch()
         if self.waiting or self.prefilling:
             self._schedule()
-            while self._is_stuck():
+            while self.parking is not None and not (self._chunks or batch.size):
+                if not self.parking.give_back(self._release):
+                    break
                 self._schedule()
 
     def _schedule(self) -> None:
@@ -215,70 +209,13 @@ class Engine:
             assert isinstance(sequence, Sequence)
             self._prefill(sequence, tokens)
 
-    def _is_stuck(self) -> bool:
-        """Nothing runs because those whose KV was loaded hold all memory: one has given it back."""
-        if self._chunks or self.batch.size or self._parked:
-            return False
-        for sequence in reversed(self.waiting):
-            if sequence.leaf is not None:
-                self._release(sequence, self.env.now)
-                sequence.computed = 0
-                return True
-        return False
-
-    def _fetch(self, hierarchy: Hierarchy) -> None:
-        """Ask the tiers for what waiting requests lack, in order, as far as memory reaches."""
-        memory = self.memory
-        reserved = ahead = 0
-        for sequence in tuple(self.waiting):
-            if sequence.leaf is not None:
-                continue
-            wanted = memory.bytes(sequence.target)
-            if reserved + wanted > memory.room:
-                return
-            pieces = [] if sequence.asked else hierarchy.wanted(sequence, ahead)
-            sequence.asked = True
-            if pieces:
-                self._park(hierarchy, sequence, pieces)
-            else:
-                reserved += wanted
-                ahead += sequence.missing
-
-    def _park(self, hierarchy: Hierarchy, sequence: Sequence, pieces: list[Piece]) -> None:
-        """`sequence` gets its room and leaves the queue until `pieces` have landed."""
-        now = self.env.now
-        self.waiting.remove(sequence)
-        self._parked[sequence] = None
-        sequence.parked = now
-        self._lease(sequence, now)
-        tokens = pieces[-1].end - sequence.computed
-        self.memory.reserve(sequence, tokens)
-        if sequence.hits is None:
-            sequence.hits = sequence.computed
-            sequence.loaded = {p.reach.tier.name: p.end - p.start for p in pieces}
-        hierarchy.load(sequence, pieces, lambda: self._unpark(sequence, tokens))
-
-    def _unpark(self, sequence: Sequence, tokens: int) -> None:
-        """The KV of `sequence` is there: it is next, behind those whose KV came before."""
-        now = self.env.now
-        assert sequence.parked is not None
-        self.memory.land(sequence, tokens, now)
-        if sequence.admitted is None:
-            sequence.load += now - sequence.parked
-        sequence.parked = None
-        del self._parked[sequence]
-        place = 0
-        for other in self.waiting:
-            if other.leaf is None and other.preempted is None:
-                break
-            place += 1
-        self.waiting.insert(place, sequence)
-
     def _poke(self) -> None:
         """Memory has changed: whoever waits may have a chance."""
         if self._span is None:
-            if self.waiting:
-                self._wake()
+            if self.waiting or self.prefilling:
+                self.sleeper.wake(PLAN + self.index)
+        elif self.sleeper.is_idle:
+            self.sleeper.wake(FINISH + self.index)
         elif self.waiting:
             self._cut()
 
@@ -287,7 +224,10 @@ class Engine:
         if sequence not in self._running:
             self._admit(sequence)
         while not memory.extends(sequence, tokens):
-            victim = self.preemption.victim(self._running)
+            victims = self._victims()
+            if not victims:
+                return
+            victim = self.preemption.victim(victims)
             self._preempt(victim)
             if victim is sequence:
                 return
@@ -318,14 +258,20 @@ class Engine:
         """`sequence` holds what is here of it."""
         self.memory.admit(sequence, now)
         if self.memory.caching:
-            tokens = sequence.target
-            self.recorder.looked_up(sequence, HBM, self.index, 0, tokens - 1, tokens)
+            limit = sequence.target - 1
+            self.recorder.looked_up(sequence, HBM, self.index, 0, limit, now)
 
     def _release(self, sequence: Sequence, now: Ns) -> None:
         """`sequence` holds nothing any more; its full blocks stay for others."""
         self.memory.release(sequence, now)
         if self.memory.caching:
-            self.recorder.kept(sequence, HBM, self.index, sequence.computed)
+            self.recorder.kept(sequence, HBM, self.index, sequence.computed, now)
+
+    def _victims(self) -> dict[Sequence, None]:
+        """Who may be preempted: not those into whose memory layers are on their way."""
+        if self.hierarchy is None or self.hierarchy.layers == 1:
+            return self._running
+        return {one: None for one in self._running if not one.landing}
 
     def _preempt(self, victim: SequenceView) -> None:
         """`victim` gives its memory back and waits at the head of the queue to be recomputed."""
@@ -359,8 +305,11 @@ class Engine:
             batch.size + ending,
         )
         pace = self.timing.pace(work)
+        taken = int(self.traffic() * ONE_NS) if self.traffic is not None else 0
+        if taken:
+            pace = pace._replace(first=pace.first + (pace.first * taken >> FRACTION))
         steps = 1
-        if not (chunks or self.preempting or self.step_by_step):
+        if not (chunks or taken or self.preempting or self.step_by_step):
             steps = min(pace.steps, batch.horizon())
             steps = batch.affordable(memory.room + batch.demand(1), steps)
         self._span = span = Span(self._clock, pace, work, steps)
@@ -393,7 +342,8 @@ class Engine:
         """`sequence` has no token to take now: it is finished, or waits for a tool."""
         now = self.env.now
         del self._running[sequence]
-        self._keep(sequence, "end")
+        if self.hierarchy is not None:
+            self.hierarchy.keep(sequence, "end")
         self._release(sequence, now)
         if not sequence._remaining:
             self.recorder.finished(sequence, now)
@@ -410,7 +360,8 @@ class Engine:
     def _sample(self, sequence: Sequence, done: list[Sequence]) -> None:
         """`sequence` has its whole context computed and takes a token."""
         self.prefilling.remove(sequence)
-        self._keep(sequence, "prefill")
+        if self.hierarchy is not None:
+            self.hierarchy.keep(sequence, "prefill")
         sequence.generated += 1
         sequence.target += 1
         sequence._remaining -= 1
@@ -423,15 +374,6 @@ class Engine:
             self.batch.join(sequence)
         else:
             done.append(sequence)
-
-    def _keep(self, sequence: Sequence, moment: Literal["prefill", "end"]) -> None:
-        """Offer what `sequence` has computed to the tiers below."""
-        if self.hierarchy is None or not self.memory.caching:
-            return
-        self.memory.publish(sequence, self.env.now)
-        assert sequence.leaf is not None
-        stored = Stored(sequence.published, moment, sequence.leaf.reuses)
-        self.hierarchy.store(sequence, stored)
 
     def _catch_up(self) -> None:
         """Take the memory that steps begun by now have taken; a span takes it late otherwise."""
@@ -448,28 +390,11 @@ class Engine:
         self._grown = steps
 
     def _cut(self) -> None:
-        """End the running span at its next boundary."""
+        """End the running span at its next boundary; a step that begins now is taken."""
         span, now = self._span, self.env.now
         assert span is not None
-        begun = span.begun(now)
+        begun = max(1, span.begun(now))
         if begun < self._steps:
             self._steps = begun
             at = span.boundary(begun) >> FRACTION
-            assert self._alarm is not None
-            self._alarm = self._alarm.moved(at, (FINISH if at > now else PLAN) + self.index)
-
-    def _sleep(self) -> Event:
-        """Until something arrives."""
-        self._alarm = None
-        self._idle = Event(self.env)
-        return self._idle
-
-    def _wake(self) -> None:
-        if self._idle is not None:
-            Alarm(self.env, self.env.now, PLAN + self.index).callbacks = self._idle.callbacks
-            self._idle.callbacks = []
-            self._idle = None
-
-    def _until(self, at: Ns, rank: int) -> Event:
-        self._alarm = Alarm(self.env, at, rank + self.index)
-        return self._alarm
+            self.sleeper.move(at, (FINISH if at > now else PLAN) + self.index)

@@ -84,12 +84,15 @@ class Fabric:
         landed: Callable[[], None],
         rank: int = LOAD,
         ceiling: float = inf,
-        wait: Ns = 0,
+        goes_on: bool = False,
     ) -> Flow:
-        """Move `size` bytes over `path`, after its latencies and `wait`; then call `landed`."""
+        """Move `size` bytes over `path`, after its latencies; then call `landed`.
+
+        `goes_on`: it continues a transfer that has just landed, so its first byte is there already.
+        """
         now = self.clock.now
         flow = Flow(path, size, rank, landed, ceiling, now, float(size))
-        latency = wait + sum(link.latency for link in path)
+        latency = 0 if goes_on else sum(link.latency for link in path)
         if latency:
             alarm = Alarm(self.clock, now + latency, LANDED)
             assert alarm.callbacks is not None

@@ -41,6 +41,7 @@ class Hierarchy:
         classes: int,
         recorder: Recorder,
         replica: int,
+        layers: int = 1,
     ) -> None:
         self.fabric = fabric
         self.memory = memory
@@ -49,6 +50,8 @@ class Hierarchy:
         self.restore = restore
         self.recorder = recorder
         self.replica = replica
+        self.layers = layers
+        """Parts in which KV comes up: the model's layers, or 1 if it is used as a whole only."""
         self._paths = {path: recorder.path(tuple(link.name for link in path))
                        for reach in reaches for path in (reach.read, reach.write)}  # fmt: skip
         self._idle = (0,) * classes
@@ -66,10 +69,11 @@ class Hierarchy:
         start = self.memory.cached(sequence)
         limit = sequence.target - 1
         labels, label_tokens = sequence.labels, self._label_tokens(sequence)
+        now = self.fabric.clock.now
         for reach in self.reaches:
             tier = reach.tier
             leaf, end = tier.tree.match(labels, label_tokens, limit)
-            self.recorder.looked_up(sequence, tier.rank, tier.place, start, limit, 0)
+            self.recorder.looked_up(sequence, tier.rank, tier.place, start, limit, now)
             if end <= start:
                 continue
             piece = Piece(reach, leaf, start, end)
@@ -79,9 +83,27 @@ class Hierarchy:
             start = end
         return found
 
-    def load(self, sequence: Sequence, pieces: list[Piece], landed: Callable[[], None]) -> None:
-        """Bring `pieces` up, then call `landed`. They can neither leave their tiers nor move."""
+    def load(
+        self,
+        sequence: Sequence,
+        pieces: list[Piece],
+        begun: Callable[[], None],
+        landed: Callable[[], None],
+    ) -> None:
+        """Bring `pieces` up; call `begun` when all first layers are there, `landed` at the end.
+
+        The pieces can neither leave their tiers nor move meanwhile.
+        """
         left = len(pieces)
+        beginning = len(pieces)
+
+        def first_layer() -> None:
+            nonlocal beginning
+            beginning -= 1
+            if not beginning:
+                self.on_land[0]()
+                begun()
+                self.on_land[1]()
 
         def arrived(piece: Piece) -> Callable[[], None]:
             def done() -> None:
@@ -103,23 +125,28 @@ class Hierarchy:
                 pieces[index] = piece = piece._replace(leaf=leaf)
             tree.lock(piece.leaf, now)
         for piece in pieces:
-            self._send(sequence, piece.reach, "load", piece.start, piece.end, arrived(piece))
+            self._send(
+                sequence, piece.reach, "load", piece.start, piece.end, arrived(piece), first_layer
+            )
 
-    def store(self, sequence: Sequence, stored: Stored) -> None:
+    def keep(self, sequence: Sequence, moment: Literal["prefill", "end"]) -> None:
         """`sequence` has computed a stretch of KV: each tier keeps what its placement asks for.
 
         What is to be kept stays in HBM until it has been copied. A second stretch waits for the
         first.
         """
+        now = self.fabric.clock.now
+        self.memory.publish(sequence, now)
         leaf = sequence.leaf
         assert leaf is not None
+        stored = Stored(sequence.published, moment, leaf.reuses)
         for reach in self.reaches:
             tier = reach.tier
             if not tier.placement.keeps(stored):
                 continue
             self.memory.tree.hold(leaf)
             asked = Store(reach, sequence, leaf, min(stored.tokens, leaf.end), stored.moment)
-            self.recorder.kept(sequence, tier.rank, tier.place, asked.tokens)
+            self.recorder.kept(sequence, tier.rank, tier.place, asked.tokens, now)
             key = (tier, sequence.id)
             if key not in self._writing:
                 self._write(asked)
@@ -166,9 +193,12 @@ class Hierarchy:
 
     def _send(
         self, sequence: Sequence, reach: Reach, why: str, start: int, end: int,
-        landed: Callable[[], None],
+        landed: Callable[[], None], begun: Callable[[], None] | None = None,
     ) -> None:  # fmt: skip
-        """Move tokens [start, end) up or down, book it, then call `landed`."""
+        """Move tokens [start, end) up or down, book it, then call `landed`.
+
+        `begun` is called when the first layer is there, which is all if there is one part only.
+        """
         row = self._book(sequence, reach, why, start, end)
 
         def done() -> None:
@@ -176,10 +206,21 @@ class Hierarchy:
             landed()
 
         size = reach.tier.bytes(end - start)
-        if why == "load":
-            flow = self.fabric.send(size, reach.read, done, LOAD, reach.read_ceiling)
-        else:
+        if begun is None:
             flow = self.fabric.send(size, reach.write, done, STORE, reach.write_ceiling)
+            return
+        first = -(size // -self.layers)
+        start_of_use = begun
+
+        def first_landed() -> None:
+            start_of_use()
+            if first == size:
+                done()
+                return
+            rest = size - first
+            self.fabric.send(rest, reach.read, done, LOAD, reach.read_ceiling, goes_on=True)
+
+        flow = self.fabric.send(first, reach.read, first_landed, LOAD, reach.read_ceiling)
 
     def _book(self, sequence: Sequence, reach: Reach, why: str, start: int, end: int) -> int:
         """A transfer that begins, or a store that is refused; its row."""

@@ -8,6 +8,7 @@ from kvsim.sim.batch import Windowed
 from kvsim.sim.policy import Eviction
 from kvsim.sim.prefix import PrefixTree
 from kvsim.sim.sequence import Sequence
+from kvsim.traces.request import Request
 from kvsim.units import Ns
 
 
@@ -51,6 +52,17 @@ class KVMemory:
         for window in self.windows:
             total -= min(tokens, window.kept) // -block * window.block_bytes
         return total
+
+    def refusal(self, request: Request, longest: int | None) -> str | None:
+        """Why `request` can never be served here, in texts of at most `longest` tokens; or None."""
+        tokens = request.prompt_tokens + request.output_tokens
+        tokens += sum(pause.returned for pause in request.pauses)
+        if longest is not None and tokens > longest:
+            return f"{tokens} tokens are more than max_model_len {longest}"
+        wanted = self.bytes(tokens - 1)
+        if wanted > self.capacity:
+            return f"its KV of {wanted} bytes is more than the replica's {self.capacity}"
+        return None
 
     def cached(self, sequence: Sequence) -> int:
         """Tokens of `sequence` that are here already; at least its last token is computed anew."""
@@ -100,11 +112,6 @@ class KVMemory:
         stored = sequence.computed
         self._claim(self.bytes(stored + tokens) - self.bytes(stored))
 
-    def land(self, sequence: Sequence, tokens: int, now: Ns) -> None:
-        """The `tokens` that room was taken for are there."""
-        sequence.computed += tokens
-        self._publish(sequence, sequence.computed, now)
-
     def grow(self, wanted: int) -> None:
         """Take `wanted` bytes for blocks of the decode batch."""
         self._claim(wanted)
@@ -144,6 +151,8 @@ class KVMemory:
         tokens -= tokens % self.block_tokens
         if not self.caching or tokens <= sequence.published or leaf.end != sequence.published:
             return
+        if sequence.landing:
+            return  # nothing is read before it has landed
         label_tokens = sequence.request.block_tokens or self.block_tokens
         leaf = self.tree.insert(leaf, sequence.labels, label_tokens, tokens, now)
         self.private -= (leaf.end - sequence.published) // self.block_tokens * self.block_bytes

@@ -1,21 +1,35 @@
 """Numbers from facts: pure functions from the recorder's columns to what a user measures."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kvsim.sim.recorder import NEVER, REQUEST_COLUMNS, SPAN_COLUMNS, TIERS, Recorder
+from kvsim.sim.recorder import (
+    LEVEL_COLUMNS,
+    LOOKUP_COLUMNS,
+    NEVER,
+    REQUEST_COLUMNS,
+    SPAN_COLUMNS,
+    TIERS,
+    TRANSFER_COLUMNS,
+    Recorder,
+)  # fmt: skip
 from kvsim.sim.timing import FRACTION
 from kvsim.units import SECOND, Ns
 
 if TYPE_CHECKING:
+    from array import array
+
     from numpy.typing import NDArray
 
     Ints = NDArray[np.int64]
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
+NO_LIMIT = float(1 << 62)
+"""ns that nothing takes."""
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
 
 
@@ -25,6 +39,8 @@ class Targets:
 
     ttft: Ns | None = None
     tpot: Ns | None = None
+    kind: str | None = None
+    """The class of requests they are for; None: those that no other is for."""
 
 
 @dataclass(frozen=True)
@@ -34,24 +50,34 @@ class Facts:
     requests: "dict[str, Ints]"
     spans: "dict[str, Ints]"
     status: "NDArray[np.str_]"
+    kinds: "NDArray[np.str_]"
     gaps: "Ints"
     order: "Ints"
     """Rows of the recorder, in the order used here."""
+    lookups: "dict[str, Ints]"
+    transfers: "dict[str, Ints]"
+    """In order of their beginning, the refused ones too."""
+    levels: "dict[str, Ints]"
+    """What each tier holds, from an instant on."""
+    paths: tuple[tuple[str, ...], ...]
+    """Names of the links of each path."""
 
     @classmethod
     def of(cls, recorder: Recorder) -> "Facts":
         """What `recorder` has heard, requests in order of id, spans in order of their end."""
-        rows = np.frombuffer(recorder.requests, dtype=np.int64) if recorder.requests else _NONE
-        rows = rows.reshape(-1, len(REQUEST_COLUMNS))
-        order = np.argsort(rows[:, 0], kind="stable")
-        spans = np.frombuffer(recorder.spans, dtype=np.int64) if recorder.spans else _NONE
-        spans = spans.reshape(-1, len(SPAN_COLUMNS))
+        requests = _columns(recorder.requests, REQUEST_COLUMNS)
+        order = np.argsort(requests["id"], kind="stable")
         return cls(
-            requests={name: rows[order, i] for i, name in enumerate(REQUEST_COLUMNS)},
-            spans={name: spans[:, i] for i, name in enumerate(SPAN_COLUMNS)},
+            requests={name: column[order] for name, column in requests.items()},
+            spans=_columns(recorder.spans, SPAN_COLUMNS),
             status=np.array(recorder.statuses, dtype=np.str_)[order],
+            kinds=np.array(recorder.kinds, dtype=np.str_)[order],
             gaps=np.array(recorder.gaps, dtype=np.int64),
             order=order,
+            lookups=_columns(recorder.lookups, LOOKUP_COLUMNS),
+            transfers=_columns(recorder.transfers, TRANSFER_COLUMNS),
+            levels=_columns(recorder.levels, LEVEL_COLUMNS),
+            paths=tuple(recorder.paths),
         )
 
     def within(self, start: Ns, end: Ns | None) -> "Facts":
@@ -60,16 +86,20 @@ class Facts:
             return self
         last = np.iinfo(np.int64).max if end is None else end
         arrived = (self.requests["arrival"] >= start) & (self.requests["arrival"] < last)
-        return Facts(
+        return replace(
+            self,
             requests={name: column[arrived] for name, column in self.requests.items()},
             spans=_steps_within(self.spans, start, last),
             status=self.status[arrived],
-            gaps=self.gaps,
+            kinds=self.kinds[arrived],
             order=self.order[arrived],
         )
 
 
-_NONE = np.empty(0, dtype=np.int64)
+def _columns(rows: "array[int]", names: tuple[str, ...]) -> "dict[str, Ints]":
+    """Flat rows as columns by name."""
+    table = np.array(rows, dtype=np.int64).reshape(-1, len(names))
+    return {name: table[:, index] for index, name in enumerate(names)}
 
 
 def _steps_within(spans: "dict[str, Ints]", start: Ns, end: Ns) -> "dict[str, Ints]":
@@ -169,7 +199,7 @@ def ttft_parts(requests: "dict[str, Ints]") -> "dict[str, Ints]":
     }
 
 
-def attainment(facts: Facts, targets: Targets, now: Ns) -> "tuple[Bools, Bools]":
+def attainment(facts: Facts, targets: "Sequence[Targets]", now: Ns) -> "tuple[Bools, Bools]":
     """Per arrived request: TTFT met, TPOT met. Rejected, or unfinished and late, is a miss.
 
     Unfinished and not yet late counts as met so far.
@@ -179,15 +209,23 @@ def attainment(facts: Facts, targets: Targets, now: Ns) -> "tuple[Bools, Bools]"
     done = facts.status == "finished"
     started = requests["first_token"] != NEVER
     waited = np.where(started, ttft(requests), now - requests["arrival"])
-    in_time = ~rejected & (np.ones_like(done) if targets.ttft is None else waited <= targets.ttft)
+    in_time = ~rejected & (waited <= _limits(facts, targets, "ttft"))
     seen = np.where(done, requests["finish"], _last_heard(facts, now))
     since = seen - requests["first_token"] - requests["paused"]
     tokens = np.where(done, requests["output_tokens"], requests["generated"]) - 1
-    pace_kept = since <= (targets.tpot or 0) * np.maximum(tokens, 0)
-    steady = ~rejected
-    if targets.tpot is not None:
-        steady &= ~started | (done & (tokens <= 0)) | pace_kept
+    pace_kept = since <= _limits(facts, targets, "tpot") * np.maximum(tokens, 0)
+    steady = ~rejected & (~started | (done & (tokens <= 0)) | pace_kept)
     return in_time, steady
+
+
+def _limits(facts: Facts, targets: "Sequence[Targets]", name: str) -> "Floats":
+    """Per request: the target of its class in ns; out of reach without one."""
+    limits = np.full(len(facts.kinds), NO_LIMIT)
+    for one in sorted(targets, key=lambda one: one.kind is not None):
+        limit: Ns | None = getattr(one, name)
+        mine = slice(None) if one.kind is None else facts.kinds == one.kind
+        limits[mine] = NO_LIMIT if limit is None else limit
+    return limits
 
 
 def _last_heard(facts: Facts, now: Ns) -> "Ints":
@@ -199,7 +237,9 @@ def _last_heard(facts: Facts, now: Ns) -> "Ints":
     return last
 
 
-def summarize(facts: Facts, targets: Targets, start: Ns, end: Ns | None, now: Ns) -> dict[str, Any]:
+def summarize(
+    facts: Facts, targets: "Sequence[Targets]", start: Ns, end: Ns | None, now: Ns
+) -> dict[str, Any]:
     """Everything in `summary.json` that follows from facts alone."""
     facts = facts.within(start, end)
     requests, spans = facts.requests, facts.spans

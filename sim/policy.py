@@ -270,6 +270,15 @@ class Restore(ABC):
         """True to load this stretch; False to compute it, and all that follows it."""
 
 
+class Prefetch(ABC):
+    """When KV that is on its way up is needed."""
+
+    @abstractmethod
+    def by_layer(self) -> bool:
+        """True: a request goes on once the first layer has landed, and its first step waits for the
+        others as it comes to them. False: it waits for all of them."""
+
+
 class Stored(NamedTuple):
     """A stretch of KV that has just been computed and might be kept in a lower tier."""
 
@@ -311,5 +320,6 @@ router = Registry[Router]("router")
 scheduler = Registry[Scheduler]("scheduler")
 preemption = Registry[Preemption]("preemption")
 restore = Registry[Restore]("restore")
+prefetch = Registry[Prefetch]("prefetch")
 placement = Registry[Placement]("placement")
 timing = Registry[Timing]("timing")

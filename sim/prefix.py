@@ -7,6 +7,7 @@ whole segment is compared by arithmetic on its first id. Work is per segment, ne
 from collections.abc import Iterator
 from typing import Any
 
+from kvsim.sim.lifetime import Lifetimes
 from kvsim.sim.policy import Eviction
 from kvsim.traces.request import Runs
 from kvsim.units import Ns
@@ -15,9 +16,11 @@ from kvsim.units import Ns
 class Segment:
     """Tokens [depth, end) of a prefix, held by a tier. Policies see a `SegmentView`."""
 
-    __slots__ = ("children", "depth", "end", "key", "locks", "parent", "reuses")
+    __slots__ = ("born", "children", "depth", "end", "key", "locks", "parent", "reuses", "used")
 
-    def __init__(self, parent: "Segment | None", key: int, depth: int, end: int) -> None:
+    def __init__(
+        self, parent: "Segment | None", key: int, depth: int, end: int, born: Ns = 0
+    ) -> None:
         self.parent = parent
         self.key = key
         """Label of the block that holds its first full engine block's last token."""
@@ -28,6 +31,8 @@ class Segment:
         """Sequences that read it now."""
         self.reuses = 0
         """Look-ups that found it."""
+        self.born = self.used = born
+        """When its first block was stored, and when it was last looked up."""
 
     @property
     def tokens(self) -> int:
@@ -50,6 +55,8 @@ class PrefixTree:
         """Of these, bytes that are being read and cannot leave."""
         self.evicted = 0
         """Bytes that have left to make room."""
+        self.left = Lifetimes()
+        """Of what use they were."""
 
     def match(self, labels: Runs, label_tokens: int, limit: int) -> tuple[Segment, int]:
         """The longest prefix of `labels` held, in whole blocks of at most `limit` tokens.
@@ -89,8 +96,8 @@ class PrefixTree:
         """Cut `segment` at prefix length `tokens`; returns the new head, now its parent."""
         assert segment.parent is not None
         assert segment.parent.children is not None
-        head = Segment(segment.parent, segment.key, segment.depth, tokens)
-        head.locks, head.reuses = segment.locks, segment.reuses
+        head = Segment(segment.parent, segment.key, segment.depth, tokens, segment.born)
+        head.locks, head.reuses, head.used = segment.locks, segment.reuses, segment.used
         segment.parent.children[segment.key] = head
         segment.key = self._key(segment, tokens, label_tokens)
         segment.parent, segment.depth = head, tokens
@@ -109,6 +116,7 @@ class PrefixTree:
                 eviction.locked(node)
             node.locks += 1
             node.reuses += 1
+            node.used = now
             node = node.parent
 
     def hold(self, leaf: Segment) -> None:
@@ -161,7 +169,7 @@ class PrefixTree:
                 leaf.children = {}
             elif key in leaf.children:
                 break
-            child = Segment(leaf, key, leaf.end, stop)
+            child = Segment(leaf, key, leaf.end, stop, now)
             child.locks = 1
             leaf.children[key] = child
             self.eviction.touched(child, now)
@@ -182,6 +190,7 @@ class PrefixTree:
             assert isinstance(victim, Segment)
             blocks = min(-((gone - wanted) // self.block_bytes), victim.tokens // self.block_tokens)
             gone += blocks * self.block_bytes
+            self.left.add(victim.born, victim.used, victim.reuses, blocks * self.block_bytes)
             self._trim(victim, blocks * self.block_tokens)
         self.bytes -= gone
         self.evicted += gone
@@ -196,6 +205,14 @@ class PrefixTree:
                 stack.extend(node.children.values())
             if node.parent is not None:
                 yield node
+
+    def staying(self) -> Lifetimes:
+        """Of what use the bytes it holds now have been."""
+        found = Lifetimes()
+        for node in self.segments():
+            size = node.tokens // self.block_tokens * self.block_bytes
+            found.add(node.born, node.used, node.reuses, size)
+        return found
 
     def check(self) -> None:
         """Counters agree with the tree, and locks never grow with depth."""

@@ -10,8 +10,9 @@ from kvsim.sim.timing import FRACTION
 from kvsim.units import Ns
 
 if TYPE_CHECKING:
-    from kvsim.sim.engine import Engine, Span
+    from kvsim.sim.engine import Engine
     from kvsim.sim.sequence import Sequence
+    from kvsim.sim.span import Span
     from kvsim.sim.tier import Tier
 
 NEVER = -(1 << 62)
@@ -27,7 +28,7 @@ SPAN_COLUMNS = (
     "replica", "start", "end", "steps", "decodes", "sampled", "chunk_tokens", "context", "running",
     "waiting", "kv_leased", "kv_cached", "first", "growth", "extrapolated", "flops", "bytes",
 )  # fmt: skip
-LOOKUP_COLUMNS = ("request", "tier", "place", "kind", "start", "limit", "tokens")
+LOOKUP_COLUMNS = ("request", "tier", "place", "kind", "start", "limit", "tokens", "at")
 TRANSFER_COLUMNS = (
     "request", "tier", "place", "replica", "why", "head", "tokens", "bytes", "path", "sent",
     "began", "landed",
@@ -115,22 +116,23 @@ class Recorder:
         )
 
     def looked_up(
-        self, sequence: "Sequence", tier: int, place: int, start: int, limit: int, tokens: int
+        self, sequence: "Sequence", tier: int, place: int, start: int, limit: int, now: Ns
     ) -> None:
-        """A tier was asked for tokens [start, limit) of `sequence`; it has `tokens` of it next.
+        """A tier is asked for tokens [start, limit) of `sequence`.
 
         `place` is the replica, or the node, whose tier it is.
         """
         request = sequence.request
         if request.blocks:
             kind = LOOKUP if sequence.hits is None else AGAIN
-            self.lookups.extend((request.id, tier, place, kind, start, limit, tokens))
+            tokens = sequence.target
+            self.lookups.extend((request.id, tier, place, kind, start, limit, tokens, now))
 
-    def kept(self, sequence: "Sequence", tier: int, place: int, tokens: int) -> None:
+    def kept(self, sequence: "Sequence", tier: int, place: int, tokens: int, now: Ns) -> None:
         """The first `tokens` of `sequence` are offered to a tier, to be kept for reuse."""
         request = sequence.request
         if request.blocks:
-            self.lookups.extend((request.id, tier, place, KEPT, 0, 0, tokens))
+            self.lookups.extend((request.id, tier, place, KEPT, 0, 0, tokens, now))
 
     def path(self, links: tuple[str, ...]) -> int:
         """The number of a path, for `sent`."""

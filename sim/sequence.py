@@ -22,6 +22,8 @@ class Sequence:
         "generated",
         "hits",
         "id",
+        "landed",
+        "landing",
         "leaf",
         "load",
         "loaded",
@@ -72,6 +74,10 @@ class Sequence:
         """Tokens that lower tiers gave it before its first admission, by tier."""
         self.parked: Ns | None = None
         """Since when its KV has been on its way; None if none is."""
+        self.landing = False
+        """It goes on although not all layers of its loaded KV are there."""
+        self.landed: Ns | None = None
+        """When the last of them came, if that was in the step that runs."""
         self.load: Ns = 0
         """Time parked before its first admission."""
         self.silent: Ns | None = None

@@ -111,6 +111,10 @@ class Machine:
     max_context: int | None = None
     tiers: tuple["Below", ...] = ()
     restore: Restore = field(default_factory=Load)
+    layers: int = 1
+    """Parts in which loaded KV comes up."""
+    disturbance: float = 0.0
+    """Share of the HBM's bandwidth that each transfer on its links takes from a replica."""
     requests: list[Request] = field(default_factory=list)
     follow: Callable[[Request, Ns], Request | None] = lambda request, finished: None
 
@@ -129,20 +133,28 @@ class Machine:
             memory = KVMemory(
                 self.blocks * BLOCK, BLOCK, BLOCK, LRU(), self.windows, caching=self.caching
             )
-            hierarchy = None
+            hierarchy = traffic = None
             if self.tiers and self.caching:
                 reaches = tuple(self._reach(index, tier) for tier in self.tiers)
                 hierarchy = Hierarchy(
                     self.fabric, memory, self.timing, reaches, self.restore, len(self.sights),
-                    recorder, index,
+                    recorder, index, self.layers,
                 )  # fmt: skip
+                if self.disturbance:
+                    traffic = self._traffic(reaches)
             engine = Engine(
                 env, index, memory, self.timing, self.scheduler, Recompute(), recorder,
                 self.sights, cluster.follow, cluster.resume, self.max_context, self.step_by_step,
-                hierarchy,
+                hierarchy, traffic,
             )  # fmt: skip
+            if traffic is not None:
+                self.fabric.on_change.append(engine.disturbed)
             cluster.engines.append(engine)
         return Simulation(env, cluster, recorder)
+
+    def _traffic(self, reaches: tuple[Reach, ...]) -> Callable[[], float]:
+        links = {link: None for reach in reaches for link in (*reach.read, *reach.write)}
+        return lambda: self.disturbance * sum(len(link.flows) for link in links)
 
     def _reach(self, index: int, tier: Below) -> Reach:
         place = 0 if tier.shared else index

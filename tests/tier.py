@@ -1,4 +1,4 @@
-"""A tier with a tree of segments for tests of eviction: moves by chance, promises checked."""
+"""A tier with a tree of segments, for tests of eviction: moves by chance, promises checked."""
 
 from dataclasses import dataclass, field
 from itertools import count

@@ -7,13 +7,12 @@ repetitions. Of the row counts m only those that kernels are built for are kept:
 m is a different, slower kernel, which engines avoid by padding.
 """
 
-import gzip
-import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kvsim.calibration.table import UNIT, parse
+from kvsim.calibration.importers.write import finish
+from kvsim.calibration.table import UNIT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,23 +130,10 @@ def _pair(series: "pd.Series[float]") -> list[list[int]]:
     return [[int(at) for at in series.index], [_units(ms) for ms in series.values]]
 
 
-def save(file: dict[str, Any], path: Path) -> None:
-    """Write the file, the same bytes each time."""
-    raw = json.dumps(file, separators=(",", ":")).encode()
-    with path.open("wb") as out, gzip.GzipFile("", "wb", 9, out, mtime=0) as packed:
-        packed.write(raw)
-
-
 def main() -> None:
     """Make a calibration with its held-back residuals."""
-    from kvsim.calibration.residuals import held_back
-
     folder, gpu, path = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
-    data = read(folder)
-    file = tables(data, gpu)
-    file["residuals"] = [list(row) for row in held_back(parse(file))]
-    save(file, path)
-    print(f"{path}: {path.stat().st_size} bytes")
+    finish(tables(read(folder), gpu), path)
 
 
 if __name__ == "__main__":

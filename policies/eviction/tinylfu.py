@@ -19,7 +19,8 @@ class TinyLFU(Eviction):
 
     Einziger, Friedman & Manes, TinyLFU: a highly efficient cache admission policy, ACM ToS 2017,
     as W-TinyLFU: window of the share `window` of all tokens, the rest a segmented LRU with
-    `protected` of it protected.
+    `protected` of it protected. Every use is counted, exactly; libCacheSim counts insertions,
+    contests and hits in the main part, in a Bloom filter, and not hits in the window.
     """
 
     window: float = 0.01
@@ -33,8 +34,8 @@ class TinyLFU(Eviction):
     _contenders: OrderedDict[SegmentView, None] = field(
         init=False, repr=False, default_factory=OrderedDict
     )
-    """Out of the window since the last eviction, and not yet compared with anybody."""
-    _evicted: bool = field(init=False, repr=False, default=False)
+    """Out of the window since the last newcomers came, and not yet compared with anybody."""
+    _came: Ns = field(init=False, repr=False, default=0)
     _named: SegmentView | None = field(init=False, repr=False, default=None)
     """The victim; None once it has left or been used."""
     _clock: int = field(init=False, repr=False, default=0)
@@ -53,8 +54,8 @@ class TinyLFU(Eviction):
             self._to_the_end(self._protected, segment)
             self._shift(self._protected, self.protected, self._probation.tokens)
         else:
-            if self._evicted and segment not in self._window:
-                self._evicted = False
+            if now != self._came and segment not in self._window:
+                self._came = now
                 self._contenders.clear()
             self._to_the_end(self._window, segment)
             self._shift(self._window, self.window, self._probation.tokens + self._protected.tokens)
@@ -73,7 +74,6 @@ class TinyLFU(Eviction):
 
     def removed(self, segment: SegmentView) -> None:
         """Only its uses are remembered."""
-        self._evicted = True
         if segment is self._named:
             self._named = None
         self._contenders.pop(segment, None)

@@ -80,9 +80,12 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
     caching = draw(st.booleans())
     tiers = draw(st.sampled_from(TIERS))
     restore = draw(st.sampled_from([Load, BreakEven]))
+    layers = draw(st.sampled_from([1, 1, 4]))
+    disturbance = draw(st.sampled_from([0.0, 0.01, 0.3]))
     return lambda step_by_step: Machine(
         blocks, replicas, timing, scheduler, router(), windows, sights, step_by_step, caching,
-        tiers=tiers, restore=restore(), requests=requests, follow=follow,
+        tiers=tiers, restore=restore(), disturbance=disturbance, layers=layers,
+        requests=requests, follow=follow,
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from kvsim.calibration import calibrations, engine
 from kvsim.calibration.residuals import residuals
-from kvsim.calibration.table import load
+from kvsim.calibration.table import FOLDER, load
 from kvsim.errors import InputError
 from kvsim.hardware import gpu
 from kvsim.models import model
@@ -67,13 +67,22 @@ def test_what_was_not_measured_is_marked() -> None:
 
 
 def test_the_calibration_says_where_it_is_from_and_how_far_off_it_is() -> None:
-    assert calibrations() == ["h100-sxm"]
-    table = load("h100-sxm")
-    assert "Apache-2.0" in table.origin["licence"]
-    found = residuals("h100-sxm")
-    assert len(found) >= 10
-    assert all(0 < row.p50 <= row.p90 <= row.worst and row.points > 0 for row in found)
+    assert "Apache-2.0" in load("h100-sxm").origin["licence"]
     assert residuals("a10g") == []
+    for name in calibrations():
+        assert gpu(name).name == load(name).gpu == name
+        assert {"package", "licence", "device", "framework"} <= set(load(name).origin)
+        found = residuals(name)
+        assert len(found) >= 10
+        assert all(0 < row.p50 <= row.p90 <= row.worst and row.points > 0 for row in found)
+
+
+def test_every_calibration_is_small_and_named_in_the_notice() -> None:
+    assert calibrations() == ["a100-80gb", "h100-sxm", "rtx-4090", "rtx-pro-6000"]
+    notice = (FOLDER.parent / "NOTICE").read_text(encoding="utf-8")
+    for name in calibrations():
+        assert f"calibration/{name}.json.gz" in notice
+        assert (FOLDER / f"{name}.json.gz").stat().st_size < 300_000
 
 
 def test_a_gpu_without_calibration_is_said_so() -> None:

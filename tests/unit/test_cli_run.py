@@ -101,9 +101,9 @@ def test_damage_found_while_running_is_bad_input_too(tmp_path):
 # JSON
 
 
-def test_the_summary_holds_all_that_it_promises_and_no_surprises():
+def test_the_summary_holds_all_that_it_promises():
     summary = told(*QUICK)
-    assert set(summary) == {*SUMMARY, *SCALARS, "partial"}
+    assert {*SUMMARY, *SCALARS, "partial"} <= set(summary)
     for part, names in SUMMARY.items():
         assert names <= set(summary[part]), part
     assert set(summary["cache"]["by_tier"]) == {"hbm", "dram", "ssd", "remote"}

@@ -10,6 +10,7 @@ from kvsim.errors import InputError
 from kvsim.scenario import dump, load, names
 from kvsim.scenario.build import build
 from kvsim.scenario.load import SHIPPED, apply, parse, read
+from kvsim.scenario.run import run
 from kvsim.units import MS, SECOND
 
 # Reading and writing
@@ -48,10 +49,20 @@ def test_times_are_read_with_their_unit_and_shown_with_one(text, ns, shown):
     assert yaml.safe_load(dump(scenario))["slo"] == {"ttft": shown, "tpot": None}
 
 
+@pytest.mark.parametrize(
+    ("text", "size"), [("1 TiB", 2**40), ("1.5 kB", 1500), ("7 B", 7), ("512 GiB", 2**39)]
+)
+def test_sizes_are_read_with_their_unit(text, size):
+    scenario = parse(document(cluster={"tiers": {"dram": {"capacity": text}}}), "x")
+    assert scenario.cluster.tiers.dram is not None
+    assert scenario.cluster.tiers.dram.capacity == size
+    assert parse(yaml.safe_load(dump(scenario)), "x") == scenario
+
+
 def test_what_is_left_out_has_defaults_and_dump_writes_them_out():
     shown = yaml.safe_load(dump(parse(document(), "x")))
-    node = {"gpu": "h100-sxm", "gpus": 8, "host": "dgx-h100", "gpus_per_uplink": 1}
-    assert shown["cluster"]["node"] == node
+    assert shown["cluster"]["node"]["gpus"] == 8
+    assert shown["cluster"]["tiers"] == {"dram": None, "ssd": None, "remote": None}
     assert shown["measure"] == {"from": "0 s", "to": None}
     assert shown["seed"] == 1
 
@@ -147,3 +158,40 @@ def test_a_wrong_set_is_shown(change, words):
     said = refused(change)
     assert change in said
     assert words in said
+
+
+CONTRACT = """
+name: multiturn
+model: llama-3.1-70b
+precision: {weights: bf16, kv: bf16}
+engine: vllm
+cluster:
+  node: {gpu: h100-sxm, gpus: 8}
+  pools: [{role: unified, replicas: 2, parallel: {tensor: 4}}]
+  transfer: layerwise
+  memory: {utilization: 0.9, block_tokens: 16, max_model_len: null}
+  tiers:
+    dram: {capacity: 512 GiB, scope: node}
+    ssd: {capacity: 4 TiB, device: nvme-gen4}
+    remote: {capacity: 20 TiB, link: rdma-200g}
+policies:
+  router: prefix_aware
+  scheduler: {chunked_prefill: {tokens: 2048, sequences: 256}}
+  eviction: {hbm: lru, dram: lru, ssd: lru}
+  restore: break_even
+  compression: []
+workload: {sessions: {rate: 1.5/s, sessions: 20, turns: 4, think_time: 5 s,
+                      input_tokens: 200, output_tokens: 50}}
+slo: [{class: chat, ttft: 1 s}, {ttft: 2 s, tpot: 50 ms}]
+measure: {from: 0 s, to: null}
+seed: 1
+"""
+
+
+def test_the_scenario_of_the_contract_runs(tmp_path):
+    path = tmp_path / "contract.yaml"
+    path.write_text(CONTRACT)
+    summary = run(load(str(path), ["cluster.tiers.dram.capacity=1TiB"])).summary
+    assert summary["requests"]["finished"] == summary["requests"]["arrived"] == 80
+    assert summary["tiers"]["dram"]["capacity_bytes"] == 2**40
+    assert summary["slo"]["attainment"] == 1.0

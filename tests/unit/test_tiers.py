@@ -19,11 +19,11 @@ def machine(*tiers: Below, blocks: int = 11, **more) -> Machine:
     return Machine(blocks=blocks, timing=STEP, tiers=tiers, **more)
 
 
-def talk(made: Machine) -> Machine:
+def talk(made: Machine, apart: int = 1) -> Machine:
     """The same prompt twice, with another one between them that needs all of HBM."""
     made.send(160, 1, "0 ms", blocks=(0, 10), block_tokens=16)
-    made.send(176, 1, "100 ms", blocks=(100, 11), block_tokens=16)
-    made.send(160, 1, "200 ms", blocks=(0, 10), block_tokens=16)
+    made.send(176, 1, f"{100 * apart} ms", blocks=(100, 11), block_tokens=16)
+    made.send(160, 1, f"{200 * apart} ms", blocks=(0, 10), block_tokens=16)
     return made
 
 
@@ -150,3 +150,39 @@ def test_a_parked_request_lets_others_run() -> None:
     made.send(32, 1, "201 ms", blocks=(500, 2), block_tokens=16)
     outcome = made.run()
     assert outcome.ms("first_token")[3] < outcome.ms("first_token")[2]
+
+
+def test_transfers_slow_the_steps_that_run_beside_them() -> None:
+    tier = Below("dram", 1000, 1_600.0, placement=WriteThrough(prefill=False))  # 10 ms a block
+    made = machine(tier, blocks=100, disturbance=0.5)
+    made.send(32, 1, "0 ms", blocks=(0, 2), block_tokens=16)
+    made.send(16, 5, "14 ms", blocks=(50, 1), block_tokens=16)
+    outcome = made.run()
+    # the store of 2 blocks runs from 13.2 to 33.2 ms: the step that starts at 14 ms takes half as
+    # long again, 17.4 ms, and so does the next one, which starts beside it; the others do not
+    assert outcome.ms("first_token") == [13.2, 31.4]
+    assert outcome.ms("finish") == [13.2, 31.4 + 1.5 * 10.1 + 3 * 10.1]
+
+
+def test_layers_come_up_behind_the_step_that_uses_them() -> None:
+    outcome = talk(machine(SLOW, layers=4)).run()
+    # 9 blocks in 9 ms: the first layer after 2.25 ms; 16 tokens take 11.6 ms, and the last layer,
+    # 2.9 ms of them, comes after 9 ms at the earliest: arithmetic is longer
+    assert outcome["load"] == [0, 0, 2_250_000]
+    assert outcome.ms("first_token")[2] == 200 + 2.25 + 11.6
+
+
+def test_a_step_ends_after_its_last_layer_has_come_and_been_computed() -> None:
+    slow = Below("dram", 1000, bandwidth=1_600.0)  # 9 blocks in 90 ms
+    outcome = talk(machine(slow, layers=4), apart=10).run()
+    assert outcome.ms("load") == [0, 0, 22.5]
+    assert outcome.ms("first_token")[2] == 2000 + 90 + 11.6 / 4
+
+
+def test_layers_on_their_way_are_not_read_by_others() -> None:
+    slow = Below("dram", 1000, bandwidth=1_600.0)
+    made = talk(machine(slow, blocks=24, layers=4), apart=10)
+    made.send(160, 1, "2005 ms", blocks=(0, 10), block_tokens=16)
+    outcome = made.run()
+    # what HBM still has is found by both; what is on its way is found by neither
+    assert outcome["hit_hbm"][3] == outcome["hit_hbm"][2]

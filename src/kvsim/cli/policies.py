@@ -1,11 +1,14 @@
 """`kvsim policies`: the questions of the machine and the answers that can be chosen."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from kvsim.cli.console import out, print_json
 from kvsim.cli.options import Json
+
+if TYPE_CHECKING:
+    from kvsim.sim.registry import Description
 
 app = typer.Typer(no_args_is_help=True, help="Policies: questions, answers, parameters.")
 
@@ -16,6 +19,7 @@ def list_policies(
     json: Json = False,
 ) -> None:
     """Every answer with its first line."""
+    from rich.markup import escape
     from rich.table import Table
 
     from kvsim.policies import answers, questions
@@ -30,7 +34,7 @@ def list_policies(
         return
     table = Table("question", "name", "what it does", box=None, pad_edge=False)
     for described in found:
-        table.add_row(described.question, described.name, described.summary)
+        table.add_row(described.question, described.name, escape(described.summary))
     out().print(table)
 
 
@@ -42,6 +46,8 @@ def show(
     from kvsim.errors import InputError, perhaps
     from kvsim.policies import answers, questions
 
+    if name in questions():
+        raise InputError(f"{name!r} is a question; its answers: kvsim policies list {name}.")
     asked, _, wanted = name.rpartition("/")
     found = []
     everything: list[str] = []
@@ -55,19 +61,22 @@ def show(
     if json:
         print_json({"policies": [_whole(described) for described in found]})
         return
-    console = out()
     for described in found:
-        console.print(f"[bold]{described.question}: {described.name}[/]")
-        console.print(described.text, markup=False)
-        for parameter in described.parameters:
-            console.print(
-                f"  {parameter.name}: {parameter.type} = {parameter.default}", markup=False
-            )
-        if described.needs:
-            console.print(f"  knows: {', '.join(sorted(described.needs))}; no real system does")
+        _print(described)
 
 
-def _whole(described: Any) -> dict[str, Any]:
+def _print(described: "Description") -> None:
+    console = out()
+    console.print(f"[bold]{described.question}: {described.name}[/]")
+    for paragraph in described.text.split("\n\n"):
+        console.print(" ".join(paragraph.split()), markup=False)
+    for name, kind, default in described.parameters:
+        console.print(f"  {name}: {kind} = {default}", markup=False)
+    if described.needs:
+        console.print(f"  knows: {', '.join(sorted(described.needs))}; no real system does")
+
+
+def _whole(described: "Description") -> dict[str, Any]:
     return {
         **described._asdict(),
         "parameters": [parameter._asdict() for parameter in described.parameters],

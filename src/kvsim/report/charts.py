@@ -1,17 +1,26 @@
 """All charts of the report, in the order of the page."""
 
-from kvsim.report import latency_charts, time_charts
+from kvsim.report import cache_charts, latency_charts, tier_charts, time_charts
 from kvsim.report.chart import Chart
 from kvsim.report.folder import RunFolder
 
 CHARTS = {
     "Latency": (latency_charts.ttft_cdf, latency_charts.breakdown, latency_charts.tpot_cdf),
     "Load": (time_charts.throughput, time_charts.rates, time_charts.batch, time_charts.busy),
-    "Memory and cache": (time_charts.occupancy, time_charts.hits),
+    "Memory and cache": (time_charts.occupancy, time_charts.hits, cache_charts.bounds),
 }
 """By section: functions from a run to a chart."""
+TIERS = (tier_charts.levels, tier_charts.links, tier_charts.reasons)
+"""Of runs with tiers below GPU memory."""
 
 
 def draw(run: RunFolder) -> dict[str, list[Chart]]:
     """Every chart of `run`, by section."""
-    return {section: [chart(run) for chart in charts] for section, charts in CHARTS.items()}
+    sections = {section: [chart(run) for chart in charts] for section, charts in CHARTS.items()}
+    sections["Memory and cache"] += cache_charts.lives(run)
+    tiers = run.summary.get("tiers") or {}
+    if tiers:
+        sections["Tiers and links"] = [chart(run) for chart in TIERS]
+    if "ssd" in tiers:
+        sections["Tiers and links"].append(tier_charts.wear(run))
+    return sections

@@ -25,10 +25,16 @@ COLUMNS = {
     "timeline": (
         *("at", "width", "running", "waiting", "kv_leased", "kv_cached", "prefill_tokens"),
         *("decode_tokens", "arrived", "finished", "prompt_tokens", *HITS),
+        *(f"held_{tier}" for tier in TIERS[1:]),
     ),
+    "lifetimes": ("tier", "age", "reuses", "bytes"),
 }
 """The columns that a report reads of each Parquet file."""
-WORDS = {"status", "reason"}
+MOVED, BUSY = "bytes:", "busy:"
+"""Columns of the timeline for each link: before its name."""
+OPTIONAL = ("lifetimes",)
+"""Tables that no warning asks for."""
+WORDS = {"status", "reason", "tier"}
 """Columns that hold text; all others hold numbers, NaN where something has not happened."""
 
 
@@ -44,6 +50,7 @@ class RunFolder:
     """Every request; `measured` has those that the summary speaks of."""
     spans: "pd.DataFrame"
     timeline: "pd.DataFrame"
+    lifetimes: "pd.DataFrame"
     missing: tuple[str, ...] = ()
     window: tuple[int, int | None] = field(default=(0, None))
     """The measured time in ns; None: to the end."""
@@ -87,7 +94,8 @@ def read(path: Path) -> RunFolder:
     summary = _mapping(source, json.loads)
     text, scenario = _scenario(path / "scenario.yaml")
     tables = {name: _table(path / f"{name}.parquet", COLUMNS[name]) for name in COLUMNS}
-    files = (*(f"{name}.parquet" for name in COLUMNS), "scenario.yaml")
+    wanted = (name for name in COLUMNS if name not in OPTIONAL)
+    files = (*(f"{name}.parquet" for name in wanted), "scenario.yaml")
     missing = tuple(name for name in files if not (path / name).is_file())
     return RunFolder(
         path, summary, scenario, text, **tables, missing=missing, window=_window(scenario)
@@ -116,7 +124,7 @@ def _scenario(path: Path) -> tuple[str, Mapping[str, Any]]:
 
 
 def _table(path: Path, columns: tuple[str, ...]) -> "pd.DataFrame":
-    """Those `columns` of a Parquet file; a column that it lacks, or a missing file, is all null."""
+    """Those `columns` of a Parquet file and its links'; one that it lacks is all null."""
     import pandas as pd
     from pyarrow import ArrowException
     from pyarrow.parquet import ParquetFile
@@ -125,12 +133,15 @@ def _table(path: Path, columns: tuple[str, ...]) -> "pd.DataFrame":
     if path.is_file():
         try:
             with ParquetFile(path) as file:
-                present = [name for name in columns if name in file.schema_arrow.names]
+                names = file.schema_arrow.names
+                links = [name for name in names if name.startswith((MOVED, BUSY))]
+                present = [name for name in columns if name in names] + links
                 frame = file.read(columns=present).to_pandas()
         except (ArrowException, OSError) as error:
             raise InputError(f"{path} cannot be read as Parquet: {error}.") from error
-    frame = frame.reindex(columns=list(columns))
-    numbers = {name: "float64" for name in columns if name not in WORDS}
+    links = [name for name in frame.columns if name not in columns]
+    frame = frame.reindex(columns=[*columns, *links])
+    numbers = {name: "float64" for name in frame.columns if name not in WORDS}
     return frame.astype(numbers)
 
 

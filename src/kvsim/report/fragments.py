@@ -7,11 +7,12 @@ from typing import Any
 
 from kvsim.report import words
 from kvsim.report.folder import RunFolder
-from kvsim.report.measures import LATENCIES, QUANTILES, TIERS, Summary, at, number, warnings
+from kvsim.report.measures import LATENCIES, QUANTILES, TIERS, Summary, at, number
 from kvsim.report.measures import tier_shares as shares_by_tier
 from kvsim.report.reasons import Context, pace_reason, reason, tpot, ttft
 from kvsim.report.slowest import Row, around, by_tpot, by_ttft, usual
 from kvsim.report.tables import facts
+from kvsim.report.warnings import warnings
 from kvsim.units import SECOND
 
 WHY = "Why"

@@ -108,11 +108,6 @@ def tier_shares(summary: Summary) -> dict[str, float]:
     return {tier: held / prompt for tier, held in hits.items() if held}
 
 
-def warnings(summary: Summary) -> list[str]:
-    """What a reader must know before trusting the numbers, gravest first."""
-    return [*doubts(summary), *_rejections(summary), *_unfinished(summary)]
-
-
 def doubts(summary: Summary) -> Iterator[str]:
     """Why every number of the run is to be read with care."""
     partial = summary.get("partial")
@@ -127,27 +122,3 @@ def doubts(summary: Summary) -> Iterator[str]:
         names = ", ".join(map(str, oracles)) if isinstance(oracles, list) else "a policy"
         yield f"oracle: {names} knew the future"
     yield from (str(text) for text in summary.get("warnings") or ())
-
-
-def _rejections(summary: Summary) -> Iterator[str]:
-    rejected = number(summary, "requests.rejected")
-    if not rejected:
-        return
-    reasons = at(summary, "requests.rejected_reasons")
-    if not isinstance(reasons, Mapping) or not reasons:
-        yield f"{words.plural(rejected, 'request')} rejected"
-        return
-    for why, many in sorted(reasons.items(), key=lambda item: -(words.known(item[1]) or 0)):
-        yield f"{words.plural(many, 'request')} rejected: {why}"
-
-
-def _unfinished(summary: Summary) -> Iterator[str]:
-    """Requests that neither finished nor were rejected."""
-    arrived, finished, rejected = (
-        number(summary, f"requests.{name}") for name in ("arrived", "finished", "rejected")
-    )
-    if arrived is None or finished is None:
-        return
-    left = arrived - finished - (rejected or 0)
-    if left > 0:
-        yield f"{words.plural(left, 'request')} unfinished when the run ended"

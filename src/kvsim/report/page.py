@@ -48,6 +48,7 @@ def page(run: RunFolder) -> str:
         "title": escape(title),
         "subtitle": subtitle(run),
         "banner": banner(run),
+        "nav": "".join(f'<a href="#{_anchor(name)}">{escape(name)}</a>' for name in sections),
         "cards": cards(run.summary),
         "charts": "\n".join(_section(name, charts) for name, charts in sections.items()),
         "slowest": slow_table(run, SLOW, SLOW_PACE),
@@ -63,13 +64,17 @@ def page(run: RunFolder) -> str:
 
 
 def _section(name: str, charts: list[Chart]) -> str:
-    anchor = name.lower().replace(" ", "-")
+    anchor = _anchor(name)
     figures = "\n".join(map(_chart, charts))
     return (
         f'<section id="{anchor}" aria-labelledby="{anchor}-title">'
         f'<h2 id="{anchor}-title">{escape(name)}</h2>\n'
         f'<div class="charts">{figures}</div></section>'
     )
+
+
+def _anchor(name: str) -> str:
+    return name.lower().replace(" ", "-")
 
 
 def _chart(chart: Chart) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from kvsim.report import words
+from kvsim.report import tier_words, words
 from kvsim.report.comparing import Change, changes
 from kvsim.report.measures import (
     LATENCIES,
@@ -15,8 +15,8 @@ from kvsim.report.measures import (
     doubts,
     number,
     tier_shares,
-    warnings,
 )
+from kvsim.report.warnings import warnings
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -166,7 +166,10 @@ _PHRASES = {
             ("gpu.mbu", "MBU {}", words.percent)),
     "Preemptions": (("preemptions", "{}", words.count),
                     ("recomputed_tokens", "{} tokens recomputed", words.amount)),
-    "Transfers": (),
+    "Eviction": (),
+    "Tiers": (),
+    "Links": (),
+    "SSD wear": (),
     "Cost": (("cost.usd", "{}", words.dollars),
              ("cost.gpu_hours", "{} GPU hours", words.amount),
              ("cost.usd_per_million_output_tokens", "{} per million output tokens", words.dollars)),
@@ -182,16 +185,8 @@ def _additions(summary: Summary, label: str) -> list[str]:
     if label == "Cache hits":
         shares = tier_shares(summary)
         return [f"{TIERS.get(tier, tier)} {words.percent(share)}" for tier, share in shares.items()]
-    if label == "Transfers":
-        links = at(summary, "transfers") or {}
-        return [
-            f"{link} {words.size(at(use, 'bytes'))}, busy {words.percent(at(use, 'busy_fraction'))}"
-            for link, use in links.items()
-            if number(use or {}, "bytes")
-        ]
-    if label == "95 % sure":
-        return _confidence(summary)
-    return _speed(summary) if label == "Simulated in" else []
+    said = _SAID.get(label)
+    return said(summary) if said else []
 
 
 def _confidence(summary: Summary) -> list[str]:
@@ -211,6 +206,17 @@ def _speed(summary: Summary) -> list[str]:
         found.append(f"{words.amount(simulated / wall)}× real time")
     counts = {name: number(summary, f"simulator.{name}") for name in ("events", "steps", "spans")}
     return found + [f"{words.amount(many)} {name}" for name, many in counts.items() if many]
+
+
+_SAID = {
+    "Eviction": tier_words.bounds,
+    "Tiers": tier_words.amounts,
+    "Links": tier_words.links,
+    "SSD wear": tier_words.wear,
+    "95 % sure": _confidence,
+    "Simulated in": _speed,
+}
+"""By label: phrases that are not one number each."""
 
 
 def _pair(heads: Sequence[str], found: Sequence[Sequence[Change]]) -> "Table":

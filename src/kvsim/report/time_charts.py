@@ -48,20 +48,20 @@ GIB = 2.0**30
 def throughput(run: RunFolder) -> Chart:
     """Prefill and decode tokens per second."""
     caption = "Tokens computed per second over all replicas; tokens found in a cache do not count."
-    frame = _binned(run.timeline)
+    frame = binned(run.timeline)
     total = frame[["prefill_tokens", "decode_tokens"]].sum()
     if not total.sum():
         return Chart("throughput", "No token was computed", caption)
     seconds = float(frame["width"].sum()) / SECOND
     prefill, decode = (words.amount(total[f"{name}_tokens"] / seconds) for name in _WORK)
     finding = f"On average {prefill} prompt tokens/s were prefilled and {decode} tokens/s written"
-    drawn = _over_time(frame, "Prefill, tokens/s", height=360, margin_t=16)
+    drawn = over_time(frame, "Prefill, tokens/s", height=360, margin_t=16)
     drawn.update_layout(yaxis2=drawn.layout.yaxis, xaxis_anchor="y2", showlegend=False)
     drawn.update_layout(yaxis_domain=[0.56, 1], yaxis2={"domain": [0, 0.44], "anchor": "x"})
     drawn.update_layout(yaxis2_title_text="Decode, tokens/s")
     for name, (colour, axis) in _WORK.items():
         rate = frame[f"{name}_tokens"] / frame["width"] * SECOND
-        _line(drawn, frame, rate, name, colour, " tokens/s", yaxis=axis)
+        line(drawn, frame, rate, name, colour, " tokens/s", yaxis=axis)
     return Chart("throughput", finding, caption, drawn)
 
 
@@ -71,13 +71,13 @@ _WORK = {"prefill": (BLUE, "y"), "decode": (GREEN, "y2")}
 def rates(run: RunFolder) -> Chart:
     """Requests that arrived and finished per second."""
     caption = "Requests per second over all replicas."
-    frame = _binned(run.timeline)
+    frame = binned(run.timeline)
     if not frame["arrived"].sum():
         return Chart("rates", "No request arrived", caption)
-    drawn = _over_time(frame, "Requests/s")
+    drawn = over_time(frame, "Requests/s")
     for name, colour, dash in (("arrived", ORANGE, "dot"), ("finished", GREEN, "solid")):
         rate = frame[name] / frame["width"] * SECOND
-        _line(drawn, frame, rate, name, colour, " requests/s", dash)
+        line(drawn, frame, rate, name, colour, " requests/s", dash)
     return Chart("rates", _keeping_up(run, frame), caption, drawn)
 
 
@@ -90,9 +90,9 @@ def batch(run: RunFolder) -> Chart:
     ran, waited = frame["running"].max(), frame["waiting"].max()
     queue = f"up to {words.amount(round(waited))} waited" if waited >= 1 else "none waited for long"
     finding = f"Up to {words.plural(round(ran), 'request')} ran at once, and {queue}"
-    drawn = _over_time(frame, "Requests")
-    _line(drawn, frame, frame["running"], "running", BLUE, " requests")
-    _line(drawn, frame, frame["waiting"], "waiting", VERMILLION, " requests")
+    drawn = over_time(frame, "Requests")
+    line(drawn, frame, frame["running"], "running", BLUE, " requests")
+    line(drawn, frame, frame["waiting"], "waiting", VERMILLION, " requests")
     return Chart("batch", finding, caption, drawn)
 
 
@@ -106,7 +106,7 @@ def occupancy(run: RunFolder) -> Chart:
     held = (frame["kv_leased"] + frame["kv_cached"]).max()
     if not held > 0:
         return Chart("occupancy", "No KV was held in GPU memory", caption)
-    drawn = _over_time(frame, "KV in GPU memory, GiB")
+    drawn = over_time(frame, "KV in GPU memory, GiB")
     for name, label, colour in (("kv_leased", "leased", BLUE), ("kv_cached", "cached", SKY)):
         _area(drawn, frame, frame[name] / GIB, label, colour, " GiB")
     capacity = number(run.summary, "memory.kv_capacity_bytes")
@@ -122,11 +122,11 @@ def hits(run: RunFolder) -> Chart:
         "Prompt tokens found in a cache, by the tier that held them, as a share of the prompts "
         "of the requests admitted at that time."
     )
-    frame = _binned(run.timeline)
+    frame = binned(run.timeline)
     tiers = [tier for tier in TIERS if frame[f"hit_{tier}"].sum() > 0]
     if not tiers:
         return Chart("hits", "No prompt token was found in a cache", caption)
-    drawn = _over_time(frame, "Prompt tokens found, %")
+    drawn = over_time(frame, "Prompt tokens found, %")
     prompts = frame["prompt_tokens"].where(frame["prompt_tokens"] > 0)
     for tier in tiers:
         share = 100 * (frame[f"hit_{tier}"] / prompts).fillna(0)
@@ -166,7 +166,7 @@ def busy(run: RunFolder) -> Chart:
 _KINDS = {"prefill": BLUE, "both": SKY, "decode": GREEN, "idle": "rgba(140, 140, 140, 0.25)"}
 
 
-def _binned(frame: "pd.DataFrame") -> "pd.DataFrame":
+def binned(frame: "pd.DataFrame") -> "pd.DataFrame":
     """The timeline with neighbours added up, so that an interval has some requests."""
     import numpy as np
 
@@ -178,7 +178,7 @@ def _binned(frame: "pd.DataFrame") -> "pd.DataFrame":
     return frame.groupby(group).sum().assign(at=frame["at"].groupby(group).last())
 
 
-def _over_time(frame: "pd.DataFrame", y: str, **layout: Any) -> "Figure":
+def over_time(frame: "pd.DataFrame", y: str, **layout: Any) -> "Figure":
     """An empty figure over the time of the run."""
     scale, unit = time_unit(_end(frame))
     drawn = figure(f"Time since the start, {unit}", y, **layout)
@@ -196,7 +196,7 @@ def _middles(frame: "pd.DataFrame") -> list[float | None]:
     return short((frame["at"] - frame["width"] / 2) / SECOND / scale)
 
 
-def _line(
+def line(
     drawn: "Figure",
     frame: "pd.DataFrame",
     values: "pd.Series[float]",

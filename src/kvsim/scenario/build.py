@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from kvsim.calibration import calibrations, engine
 from kvsim.calibration.engine import EngineProfile
 from kvsim.errors import InputError
-from kvsim.hardware import GPU, gpu
+from kvsim.hardware import GPU, gpu, host
 from kvsim.models import Model, model
 from kvsim.policies import answers
 from kvsim.scenario.capacity import Capacity, capacity, shape
-from kvsim.scenario.choices import answer, answer_of_tier
+from kvsim.scenario.choices import answer, answer_of_tier, check
 from kvsim.scenario.room import Room
 from kvsim.scenario.schema import WIDTHS, Pool, Scenario
 from kvsim.scenario.workload import workload
@@ -59,6 +59,8 @@ class Machine:
 
 def build(scenario: Scenario, step_by_step: bool = False) -> Machine:
     """The machine a scenario describes. Raises InputError for what cannot be."""
+    check(scenario.policies)
+    host(scenario.cluster.node.host)
     kind = model(scenario.model)
     profile = engine(scenario.engine)
     tokens = step_tokens(scenario, kind)
@@ -165,14 +167,16 @@ def _engine(
     )
     sights = whole.sights(kind, part.pool.parallel.tensor)
     reaches = room.reaches(room.place(part.pool.parallel.gpus), part.gpu)
-    hierarchy = None
+    hierarchy = traffic = None
     if reaches and kept.caching:
+        traffic = room.traffic(reaches, part.timing.bandwidth)
         restore = answer("restore", policies.restore)
+        by_layer = answer("prefetch", policies.prefetch).by_layer()
         hierarchy = Hierarchy(
             room.fabric, kept, part.timing, reaches, restore, len(sights), cluster.recorder,
-            len(cluster.engines),
+            len(cluster.engines), len(kind.layers) if by_layer else 1,
         )  # fmt: skip
-    return Engine(
+    made = Engine(
         env,
         len(cluster.engines),
         kept,
@@ -186,4 +190,8 @@ def _engine(
         longest_context(scenario, kind),
         step_by_step,
         hierarchy,
+        traffic,
     )
+    if traffic is not None:
+        room.fabric.on_change.append(made.disturbed)
+    return made

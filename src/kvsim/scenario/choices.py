@@ -5,7 +5,17 @@ from typing import Any
 
 from kvsim.errors import InputError, perhaps
 from kvsim.policies import answers
+from kvsim.scenario.schema import Policies
 from kvsim.sim.recorder import TIERS
+
+
+def check(policies: Policies) -> None:
+    """Raise InputError for a policy that cannot be made, be it needed or not."""
+    for tier in TIERS:
+        answer_of_tier("eviction", policies.eviction, tier, "lru")
+        answer_of_tier("placement", policies.placement, tier, "drop")
+    for question in ("router", "scheduler", "preemption", "restore"):
+        answer(question, getattr(policies, question))
 
 
 def answer(question: str, spec: Any) -> Any:
@@ -23,12 +33,19 @@ def answer(question: str, spec: Any) -> Any:
 
 def answer_of_tier(question: str, spec: Any, tier: str, default: str) -> Any:
     """A tier's own answer: one serves all, or some are named and the others take `default`."""
-    if isinstance(spec, Mapping) and any(
+    for name in spec if _names_tiers(spec) else ():
+        if name not in TIERS:
+            hint = perhaps(str(name), TIERS)
+            raise InputError(f"policies.{question}: there is no tier {name!r}.{hint}")
+    return answer(question, spec_of_tier(spec, tier, default))
+
+
+def spec_of_tier(spec: Any, tier: str, default: str) -> Any:
+    """What `spec` says of one tier, or of all."""
+    return spec.get(tier, default) if _names_tiers(spec) else spec
+
+
+def _names_tiers(spec: Any) -> bool:
+    return isinstance(spec, Mapping) and any(
         name in TIERS or isinstance(inner, str) for name, inner in spec.items()
-    ):
-        for name in spec:
-            if name not in TIERS:
-                hint = perhaps(str(name), TIERS)
-                raise InputError(f"policies.{question}: there is no tier {name!r}.{hint}")
-        spec = spec.get(tier, default)
-    return answer(question, spec)
+    )

@@ -1,7 +1,7 @@
 """What is wrong with a scenario, said in sentences that name its path."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -16,6 +16,7 @@ WANTED: dict[str, Callable[[Mapping[str, Any]], str]] = {
     "model_type": lambda limits: "write {key: value}",
     "tuple_type": lambda limits: "write a list",
     "too_short": lambda limits: f"write at least {limits['min_length']}",
+    "too_long": lambda limits: f"write at most {limits['max_length']}",
     "bool_type": lambda limits: "write true or false",
     "bool_parsing": lambda limits: "write true or false",
     "int_type": lambda limits: "write a whole number",
@@ -79,17 +80,25 @@ def _say(problem: dict[str, Any]) -> str:
     return f"{where}: {problem['msg'][:1].lower()}{problem['msg'][1:]}, found {shown}."
 
 
-def _fields(location: Iterable[Any]) -> list[str]:
+def _fields(location: tuple[Any, ...]) -> list[str]:
     """Keys allowed at a path of the schema."""
     part: type[BaseModel] = Scenario
-    for key in location:
+    keys = [key for key in location if isinstance(key, int) or not _is_branch(key)]
+    for place, key in enumerate(keys):
         if isinstance(key, int):
             continue
-        inner = next(
-            (f.annotation for n, f in part.model_fields.items() if key in (n, f.alias)), None
-        )
-        inner = next(iter(get_args(inner)), inner)
-        if not (isinstance(inner, type) and issubclass(inner, BaseModel)):
+        field = next((f for n, f in part.model_fields.items() if key in (n, f.alias)), None)
+        parts = [] if field is None else list(_parts(field.annotation))
+        if not parts:
             return []
-        part = inner
+        in_list = place + 1 < len(keys) and isinstance(keys[place + 1], int)
+        part = parts[-1] if in_list else parts[0]
     return [field.alias or name for name, field in part.model_fields.items()]
+
+
+def _parts(annotation: Any) -> Iterator[type[BaseModel]]:
+    """The pieces of a scenario that an annotation allows; those in a list come last."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _parts(inner)

@@ -9,7 +9,7 @@ from kvsim.errors import InputError
 from kvsim.scenario.load import dump
 from kvsim.scenario.run import Result
 from kvsim.sim.metrics import ttft_parts
-from kvsim.sim.recorder import NEVER
+from kvsim.sim.recorder import NEVER, TIERS, WHY
 from kvsim.sim.timeline import timeline
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ INSTANTS = ("admitted", "first_token", "finish", "session", "queue")
 """Columns of requests that may be null."""
 FILES = (
     "summary.json", "scenario.yaml", "requests.parquet", "spans.parquet", "timeline.parquet",
-    "report.html", "trace.perfetto.json",
+    "transfers.parquet", "lifetimes.parquet", "report.html", "trace.perfetto.json",
 )  # fmt: skip
 """What a run folder holds."""
 
@@ -79,7 +79,11 @@ def _fill(result: Result, draft: Path) -> None:
     summary = json.dumps(result.summary, indent=2, allow_nan=False)
     (draft / "summary.json").write_text(summary + "\n", encoding="utf-8")
     (draft / "scenario.yaml").write_text(dump(result.machine.scenario), encoding="utf-8")
-    for name, table in (("requests", requests), ("spans", spans), ("timeline", over_time)):
+    tables = {
+        "requests": requests, "spans": spans, "timeline": over_time, "transfers": transfers,
+        "lifetimes": lifetimes,
+    }  # fmt: skip
+    for name, table in tables.items():
         pq.write_table(table(result), draft / f"{name}.parquet", compression="zstd")
 
 
@@ -122,3 +126,44 @@ def over_time(result: Result) -> "pa.Table":
 
     columns = timeline(result.facts, result.end, len(result.machine.peaks))
     return pa.table(columns)
+
+
+def transfers(result: Result) -> "pa.Table":
+    """A row a transfer, in order of sending: instants in ns, `head` and `tokens` of the request.
+
+    A store that was refused has neither begun nor landed; `why` says for want of what.
+    """
+    import pyarrow as pa
+
+    rows = result.facts.transfers
+    why, tier = (pa.array(names, pa.string()) for names in (WHY, TIERS))
+    paths = pa.array([" > ".join(path) for path in result.facts.paths], pa.string())
+    refused = rows["why"] >= WHY.index("backlog")
+    masked = {"began": refused, "landed": rows["landed"] == NEVER}
+    columns = {name: pa.array(values, mask=masked.get(name)) for name, values in rows.items()}
+    for name, words in (("why", why), ("tier", tier), ("path", paths)):
+        columns[name] = pa.DictionaryArray.from_arrays(rows[name], words)
+    return pa.table(columns)
+
+
+def lifetimes(result: Result) -> "pa.Table":
+    """Bytes by tier, by whether they were evicted or kept to the end, and by their use.
+
+    `age` is the least of its class (`kvsim.sim.lifetime.AGES`), in ns from being stored to the
+    last look-up that found them; `reuses` counts these.
+    """
+    import pyarrow as pa
+
+    trees = [("hbm", engine.memory.tree) for engine in result.machine.simulation.cluster.engines]
+    trees += [(tier.name, tier.tree) for tier in result.machine.room.tiers.values()]
+    found: dict[tuple[str, str, int, int], int] = {}
+    for tier, tree in trees:
+        for fate, counted in (("evicted", tree.left), ("kept", tree.staying())):
+            for age, reuses, size in counted.rows():
+                key = tier, fate, age, reuses
+                found[key] = found.get(key, 0) + size
+    rows = [(*key, size) for key, size in found.items()]
+    columns = list(zip(*rows, strict=True)) or [()] * 5
+    types = (pa.string(), pa.string(), pa.int64(), pa.int64(), pa.int64())
+    arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
+    return pa.table(arrays, names=["tier", "fate", "age", "reuses", "bytes"])

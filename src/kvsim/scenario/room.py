@@ -1,8 +1,10 @@
 """The machine room: which tiers there are, and over which links each replica reaches them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 
+from kvsim.errors import InputError
 from kvsim.hardware import GPU, drive, host, nic
 from kvsim.scenario.choices import answer_of_tier
 from kvsim.scenario.schema import WIDTHS, Bits, Scenario, Tiers, TierSpec
@@ -72,14 +74,30 @@ class Room:
             found.append(Reach(tier, (served, into, up), (down, out, taken), inf, inf))
         return tuple(found)
 
+    def traffic(self, reaches: tuple[Reach, ...], bandwidth: float) -> Callable[[], float]:
+        """Share of a replica's HBM `bandwidth` that its transfers take at the moment of asking."""
+        share = self.scenario.cluster.node.interference / bandwidth
+        wires = {link: None for reach in reaches for link in (reach.read[-1], reach.write[0])}
+
+        def taken() -> float:
+            return share * sum(flow.rate for link in wires for flow in link.flows)
+
+        return taken
+
     def _tier(self, name: str, spec: TierSpec, node: int) -> Tier:
         if (name, node) not in self.tiers:
             policies, memory = self.scenario.policies, self.scenario.cluster.memory
+            block = self._bytes(spec.precision)
+            if spec.capacity < block:
+                raise InputError(
+                    f"cluster.tiers.{name}.capacity: {spec.capacity} bytes do not hold a block of "
+                    f"{memory.block_tokens} tokens, {block} bytes."
+                )
             self.tiers[name, node] = Tier(
                 name,
                 spec.capacity,
                 memory.block_tokens,
-                self._bytes(spec.precision),
+                block,
                 answer_of_tier("eviction", policies.eviction, name, "lru"),
                 answer_of_tier("placement", policies.placement, name, "write_through"),
                 spec.backlog,

@@ -10,19 +10,19 @@ from typing import Any
 import kvsim
 from kvsim.calibration import digest
 from kvsim.errors import InputError
-from kvsim.hardware import drive, price
+from kvsim.hardware import price
+from kvsim.scenario.bound import bounds
 from kvsim.scenario.build import Machine, build
 from kvsim.scenario.load import dump
 from kvsim.scenario.schema import Scenario
+from kvsim.scenario.tiers import tiers, transfers
+from kvsim.sim.labels import Labels
 from kvsim.sim.metrics import Facts, Targets, summarize
 from kvsim.sim.physics import PhysicsError, check
 from kvsim.sim.recorder import Recorder
 from kvsim.units import SECOND, Ns, seconds
 
 HOUR = 3600 * SECOND
-TIER_BYTES = (
-    "capacity_bytes", "held_bytes", "written_bytes", "refused_bytes", "evicted_bytes",
-)  # fmt: skip
 INTERRUPTED = "interrupted"
 """What `partial` says of a run that was told to stop."""
 Look = Callable[[Ns, Recorder], bool]
@@ -78,19 +78,20 @@ def _summary(machine: Machine, facts: Facts) -> dict[str, Any]:
     now, start, end = simulation.env.now, scenario.measure.start, scenario.measure.end
     if end is not None:
         now = end = min(end, now) if simulation.partial else end
-    slo = scenario.slo
-    summary = summarize(facts, Targets(slo.ttft, slo.tpot), start, end, now)
+    summary = summarize(facts, _targets(scenario), start, end, now)
     summary["requests"]["rejected_reasons"] = _rejections(simulation.recorder)
     summary["requests"]["dropped"] = getattr(machine.workload, "dropped", 0)
     engines = simulation.cluster.engines
     summary["cache"]["evicted_bytes"] = sum(engine.memory.tree.evicted for engine in engines)
+    labels = Labels(simulation.recorder, scenario.cluster.memory.block_tokens)
+    summary["cache"]["bound"] = bounds(machine, facts, labels)
     measured = facts.within(start, end)
     _something_was_measured(machine, facts, measured)
     return {
         "partial": simulation.partial,
         **summary,
-        "transfers": _transfers(machine, now),
-        "tiers": _tiers(machine, now),
+        "transfers": transfers(machine, facts, now),
+        "tiers": tiers(machine, facts, labels, now),
         "gpu": _gpu(machine, facts, summary["duration_s"]),
         "memory": _memory(machine, facts),
         "cost": _cost(machine, measured, summary["duration_s"]),
@@ -111,39 +112,6 @@ def _summary(machine: Machine, facts: Facts) -> dict[str, Any]:
     }
 
 
-def _transfers(machine: Machine, end: Ns) -> dict[str, dict[str, float]]:
-    """Per link: bytes, share of the time with a transfer, and time lost to sharing it."""
-    return {
-        name: {
-            "bytes": link.bytes,
-            "busy_fraction": link.busy / end if end else 0.0,
-            "queue_s": link.delay / SECOND,
-        }
-        for name, link in sorted(machine.room.fabric.links.items())
-    }
-
-
-def _tiers(machine: Machine, end: Ns) -> dict[str, dict[str, Any]]:
-    """Per tier below HBM, all nodes together: what it holds, took, refused and evicted."""
-    found: dict[str, dict[str, Any]] = {}
-    for (name, _), tier in machine.room.tiers.items():
-        part = found.setdefault(name, dict.fromkeys(TIER_BYTES, 0))
-        amounts = (tier.capacity, tier.tree.bytes, tier.written, tier.refused, tier.tree.evicted)
-        for key, amount in zip(TIER_BYTES, amounts, strict=True):
-            part[key] += amount
-    drives = machine.scenario.cluster.tiers.ssd
-    if drives is not None:
-        days = end / (24 * HOUR)
-        rated = drive(drives.device).endurance, drive(drives.device).warranty
-        count = drives.drives * machine.room.nodes
-        daily = found["ssd"]["written_bytes"] / days if days else None
-        found["ssd"]["written_bytes_per_day"] = daily
-        found["ssd"]["rated_bytes_per_day"] = (
-            rated[0] * count * 24 * HOUR / rated[1] if rated[0] and rated[1] else None
-        )
-    return found
-
-
 def _something_was_measured(machine: Machine, facts: Facts, measured: Facts) -> None:
     if len(measured.status) or machine.simulation.partial:
         return
@@ -154,6 +122,12 @@ def _something_was_measured(machine: Machine, facts: Facts, measured: Facts) -> 
         "measure: no request arrives from `from` on and before `to`; the first arrives at "
         f"{seconds(arrival.min()):g} s, the last at {seconds(arrival.max()):g} s."
     )
+
+
+def _targets(scenario: Scenario) -> list[Targets]:
+    if isinstance(scenario.slo, tuple):
+        return [Targets(one.ttft, one.tpot, one.kind) for one in scenario.slo]
+    return [Targets(scenario.slo.ttft, scenario.slo.tpot)]
 
 
 def _rejections(recorder: Recorder) -> dict[str, int]:

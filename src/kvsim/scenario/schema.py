@@ -2,7 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainSerializer,
+    Tag,
+    model_validator,
+)
 
 from kvsim.traces.generators import kinds
 from kvsim.units import MS, SECOND, duration, size
@@ -47,6 +56,8 @@ class Node(Part):
     gpus: int = Field(8, ge=1)
     host: str = "dgx-h100"
     """A host of the catalogue: its DRAM's bandwidth."""
+    interference: float = Field(1.0, ge=0)
+    """HBM bytes that a byte moved over PCIe costs the running step: 1 is the copy itself."""
     gpus_per_uplink: int = Field(1, ge=1)
     """GPUs that share one PCIe link to the host, behind a switch."""
 
@@ -89,7 +100,7 @@ class Memory(Part):
 class TierSpec(Part):
     """A place below HBM that keeps KV."""
 
-    capacity: Bytes
+    capacity: Bytes = Field(gt=0)
     """Per node; of the remote pool, altogether."""
     precision: Bits | None = None
     """Number format of the KV kept here; as in HBM if it is left out."""
@@ -100,10 +111,14 @@ class TierSpec(Part):
 class Dram(TierSpec):
     """The node's main memory."""
 
+    scope: Literal["node"] = "node"
+    """Who shares it: the replicas of a node."""
+
 
 class Ssd(TierSpec):
     """The node's drives, side by side."""
 
+    scope: Literal["node"] = "node"
     device: str = "nvme-gen4"
     drives: int = Field(1, ge=1)
     chunk_tokens: int = Field(256, ge=1)
@@ -115,6 +130,7 @@ class Ssd(TierSpec):
 class Remote(TierSpec):
     """A pool of servers that all nodes reach."""
 
+    scope: Literal["cluster"] = "cluster"
     link: str = "rdma-200g"
     """Port of a node, and of each server."""
     servers: int = Field(1, ge=1)
@@ -133,6 +149,8 @@ class Cluster(Part):
 
     node: Node = Node()
     pools: tuple[Pool, ...] = Field((Pool(),), min_length=1)
+    transfer: Literal["layerwise", "request", "pull"] = "layerwise"
+    """How KV goes from prefill to decode replicas; nothing, as long as all are unified."""
     memory: Memory = Memory()
     tiers: Tiers = Tiers()
 
@@ -154,6 +172,10 @@ class Policies(Part):
     """What the tiers below HBM keep: one answer for all, or `{dram: ..., ssd: ...}`."""
     restore: Choice = "break_even"
     """Whether what they keep is loaded or computed again."""
+    prefetch: Choice = "none"
+    """When KV that is on its way up is needed: all of it, or layer by layer."""
+    compression: tuple[()] = ()
+    """Nothing can be listed here yet."""
     timing: Choice | None = None
     """Fitted where the GPU has a calibration, otherwise roofline, if it is left out."""
 
@@ -163,6 +185,20 @@ class Targets(Part):
 
     ttft: Duration | None = None
     tpot: Duration | None = None
+
+
+class ClassTargets(Targets):
+    """Objectives of one class of requests."""
+
+    kind: str | None = Field(None, alias="class")
+    """As the trace names it; left out: of all classes that are not named."""
+
+
+Objectives = Annotated[
+    Annotated[Targets, Tag("[one]")] | Annotated[tuple[ClassTargets, ...], Tag("[list]")],
+    Discriminator(lambda found: "[list]" if isinstance(found, list | tuple) else "[one]"),
+]
+"""Objectives of all requests, or a list by class. Tags are brackets: no key of a user's is."""
 
 
 class Measure(Part):
@@ -202,7 +238,7 @@ class Scenario(Part):
     policies: Policies = Policies()
     workload: dict[str, dict[str, Any]]
     """One of trace, sessions, closed_loop, open_loop, with its fields."""
-    slo: Targets = Targets()
+    slo: Objectives = Targets()
     measure: Measure = Measure()
     prices: Prices = Prices()
     seed: int = 1

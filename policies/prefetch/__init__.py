@@ -1,0 +1,1 @@
+"""When KV that is on its way up is needed."""
