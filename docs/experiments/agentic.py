@@ -33,6 +33,8 @@ TIERS = {
     "+ DRAM + SSD": f"{{{DRAM}, ssd: {{capacity: 2 TiB, drives: 2, {BACKLOG}}}}}",
     "+ DRAM + remote": f"{{{DRAM}, remote: {{capacity: 2 TiB, servers: 2, {BACKLOG}}}}}",
 }
+WITHOUT_DRAM = {"+ SSD alone": f"{{ssd: {{capacity: 2 TiB, drives: 2, {BACKLOG}}}}}"}
+ROUTED = {"HBM only": TIERS["HBM only"], "+ DRAM": TIERS["+ DRAM"], **WITHOUT_DRAM}
 EVICTIONS = ("lru", "lfu", "s3fifo", "cost_aware")
 ROUTERS = ("prefix_aware", "least_loaded")
 HOUR = 3600
@@ -57,7 +59,7 @@ class Row(NamedTuple):
             f"{found['ttft_s']['p99']:.1f}",
             f"{slo['goodput_rps']:.2f}",
             f"{slo['attainment']:.1%}",
-            *(f"{cache['by_tier'][t] / cache['prompt_tokens']:.1%}" for t in ("hbm",)),
+            f"{cache['by_tier']['hbm'] / cache['prompt_tokens']:.1%}",
             f"{cache['hit_rate']:.1%}",
             f"{cost['usd_per_million_output_tokens']:.2f}",
             f"{cost['usd'] / in_time * 1000:.2f}",
@@ -72,21 +74,24 @@ def main() -> None:
     trace = parser.parse_args().trace
     try:
         text = PAGE.read_text(encoding="utf-8")
-        evictions = measured(trace, product(TIERS, EVICTIONS), "policies.eviction")
+        evictions = measured(trace, TIERS, EVICTIONS, "policies.eviction")
         text = replaced(text, "eviction", table("Eviction", evictions))
-        routers = measured(trace, product(("HBM only", "+ DRAM"), ROUTERS), "policies.router")
+        routers = measured(trace, ROUTED, ROUTERS, "policies.router")
         text = replaced(text, "router", table("Router", routers))
         PAGE.write_text(text, encoding="utf-8")
     except InputError as fault:
         sys.exit(str(fault))
 
 
-def measured(trace: str, runs: Iterable[tuple[str, str]], question: str) -> Iterator[Row]:
+def measured(
+    trace: str, tiers_by_name: dict[str, str], answers: Iterable[str], question: str
+) -> Iterator[Row]:
     """A run for each choice of tiers and answer to `question`; the router is prefix_aware and the
     eviction lru unless they are asked about."""
-    for tiers, answer in runs:
+    for tiers, answer in product(tiers_by_name, answers):
         others = ("policies.router=prefix_aware", "policies.eviction=lru")
-        changes = (*LOAD, f"cluster.tiers={TIERS[tiers]}", *others, f"{question}={answer}")
+        chosen = f"cluster.tiers={tiers_by_name[tiers]}"
+        changes = (*LOAD, chosen, *others, f"{question}={answer}")
         row = Row(tiers, answer, run(load("agentic", changes, trace)).summary)
         print(row, counts(row.summary), file=sys.stderr, flush=True)
         yield row

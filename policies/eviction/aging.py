@@ -24,11 +24,13 @@ class Aging:
     the few weights, and only their heads are compared. O(log n + weights).
     """
 
-    __slots__ = ("_clock", "_queues", "_weights")
+    __slots__ = ("_clock", "_heads", "_queues", "_weights")
 
     def __init__(self) -> None:
         self._queues: dict[float, Order[tuple[float, ...]]] = {}
         self._weights: dict[SegmentView, float] = {}
+        self._heads: dict[float, tuple[float, float, SegmentView]] = {}
+        """Of queues that have not changed since they were looked at."""
         self._clock = 0
 
     def __contains__(self, segment: SegmentView) -> bool:
@@ -44,6 +46,7 @@ class Aging:
         if self._weights.get(segment, weight) != weight:
             self.drop(segment)
         self._weights[segment] = weight
+        self._heads.pop(weight, None)
         if weight not in self._queues:
             self._queues[weight] = Order()
         self._clock += 1
@@ -52,24 +55,32 @@ class Aging:
     def drop(self, segment: SegmentView) -> None:
         """Forget it."""
         weight = self._weights.pop(segment)
+        self._heads.pop(weight, None)
         self._queues[weight].drop(segment)
         if not self._queues[weight]:
             del self._queues[weight]
 
     def offer(self, segment: SegmentView | None) -> None:
         """It may perhaps leave again; nothing happens if it is not here."""
-        if segment is not None and segment in self._weights:
-            self._queues[self._weights[segment]].offer(segment)
+        weight = None if segment is None else self._weights.get(segment)
+        if weight is not None:
+            self._heads.pop(weight, None)
+            self._queues[weight].offer(segment)
 
     def lowest(self, evictable: Callable[[SegmentView], bool], now: Ns) -> SegmentView | None:
         """The one worth least at `now`; of equals the one that came first."""
         least, found = (0.0, 0.0), None
+        heads = self._heads
         for weight, queue in self._queues.items():
-            segment = queue.first(evictable)
-            if segment is None:
-                continue
-            since, place = queue.rank(segment)
-            worth = (weight / (now - since + 1), place)
-            if found is None or worth < least:
-                least, found = worth, segment
+            head = heads.get(weight)
+            if head is None or not evictable(head[2]):
+                segment = queue.first(evictable)
+                if segment is None:
+                    heads.pop(weight, None)
+                    continue
+                since, place = queue.rank(segment)
+                head = heads[weight] = (since, place, segment)
+            worth = weight / (now - head[0] + 1)
+            if found is None or worth < least[0] or (worth == least[0] and head[1] < least[1]):
+                least, found = (worth, head[1]), head[2]
         return found

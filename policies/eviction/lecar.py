@@ -23,7 +23,8 @@ class LeCaR(Eviction):
     """Draws between LRU and LFU, with odds that move away from whom a miss is blamed on.
 
     Vietri et al., Driving cache replacement with ML-based LeCaR, HotStorage 2018; the learning
-    rate is theirs.
+    rate is theirs. Each expert's regrets are as many as the segments here, and what returns has
+    the uses it had; in libCacheSim they are half as many, and it starts again with one use.
     """
 
     learning_rate: float = 0.45

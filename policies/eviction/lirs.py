@@ -9,7 +9,7 @@ from kvsim.policies.eviction.order import Order, anything
 from kvsim.sim.policy import Eviction, SegmentView, eviction
 from kvsim.units import Ns
 
-GHOSTS = 2
+GHOSTS = 1
 """Names remembered for each segment here; the paper's stack has no bound of its own."""
 
 
@@ -20,7 +20,9 @@ class LIRS(Eviction):
 
     Jiang & Zhang, LIRS: an efficient low inter-reference recency set replacement policy, SIGMETRICS
     2002. The share `lir` of all tokens is for LIR segments, by recency; HIR ones leave first in,
-    first out. "In stack S" means used later than the least recent LIR segment.
+    first out. "In stack S" means used later than the least recent LIR segment. Here a newcomer is
+    among the tokens of which `lir` is a share, and as many names are remembered as there are
+    segments; libCacheSim counts without it, and bounds the stack by twice the cache.
     """
 
     lir: float = 0.99

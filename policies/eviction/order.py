@@ -60,7 +60,8 @@ class Order(Generic[Rank]):
             return
         lower = rank < place.rank
         place.rank = rank
-        self._measure(place)
+        if place.tokens != segment.tokens:
+            self._measure(place)
         if lower or not place.entry:
             self._offer(place)
 
@@ -102,9 +103,10 @@ class Order(Generic[Rank]):
                 heappop(heap)
             elif place.rank != rank:
                 heapreplace(heap, self._entry(place))
-            elif evictable(place.segment):
-                self._measure(place)
-                return place.segment
+            elif evictable(segment := place.segment):
+                if place.tokens != segment.tokens:
+                    self._measure(place)
+                return segment
             else:
                 heappop(heap)
                 place.entry = 0

@@ -20,9 +20,10 @@ class S3FIFO(Eviction):
     """A small FIFO sifts newcomers: those used more than once in it move to a main FIFO.
 
     Yang et al., FIFO queues are all you need for cache eviction, SOSP 2023. The small queue has
-    the share `small` of all tokens; what leaves it is remembered by name, as many as the main
-    queue has room for, and goes to the main queue if it comes back. There, each use buys one more
-    round. What came before room was first wanted fills both, as in the authors' libCacheSim.
+    the share `small` of all tokens, rounded down; what leaves it is remembered by name, as many as
+    the main queue has room for, and goes to the main queue if it comes back. There, each use buys
+    one more round. What came before room was first wanted fills both, as in the authors'
+    libCacheSim.
     """
 
     small: float = 0.1
@@ -86,7 +87,7 @@ class S3FIFO(Eviction):
         return self._named
 
     def _choose(self, evictable: Callable[[SegmentView], bool]) -> SegmentView | None:
-        full = self._small.tokens >= self.small * (self._small.tokens + self._main.tokens)
+        full = self._small.tokens >= int(self.small * (self._small.tokens + self._main.tokens))
         found = self._sift(evictable) if full else None
         found = self._spare(evictable) if found is None else found
         return self._sift(evictable) if found is None else found

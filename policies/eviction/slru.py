@@ -16,7 +16,8 @@ class SLRU(Eviction):
 
     Karedla, Love & Wherry, Caching strategies to improve disk system performance, IEEE Computer
     1994. When room is wanted and more than the share `protected` of all tokens is protected, the
-    least recent of these go back on probation.
+    least recent of these go back on probation. libCacheSim instead demotes at the hit, and while
+    its protected queue has room and probation has none, it protects newcomers too: more misses.
     """
 
     protected: float = 0.8

@@ -19,7 +19,8 @@ class TinyLFU(Eviction):
 
     Einziger, Friedman & Manes, TinyLFU: a highly efficient cache admission policy, ACM ToS 2017,
     as W-TinyLFU: window of the share `window` of all tokens, the rest a segmented LRU with
-    `protected` of it protected.
+    `protected` of it protected. Every use is counted, exactly; libCacheSim counts insertions,
+    contests and hits in the main part, in a Bloom filter, and not hits in the window.
     """
 
     window: float = 0.01
