@@ -112,7 +112,9 @@ class Measured(Operators):
         sizes = rows[0][0]
         like = sizes[min((size for size in sizes if size >= tokens), default=max(sizes))]
         outside = difference.extrapolated or history > like.contexts[-1]
-        return difference._replace(alone=max(alone, difference.floor), extrapolated=outside)
+        alone = max(alone, difference.floor)
+        share = min(difference.share, alone)  # nobody adds more than all of it
+        return Prefill(difference.floor, alone, share, outside)
 
     def small(self, layers: int, size: int) -> float:
         """A layer's kernels between products, in which those of another model count by bytes."""

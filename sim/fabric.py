@@ -101,10 +101,15 @@ class Fabric:
             self._enter(flow)
         return flow
 
-    def estimate(self, size: int, path: tuple[Link, ...], ceiling: float = inf) -> Ns:
-        """How long a load begun now would take if nothing changed, at a fair share of each link."""
+    def estimate(
+        self, size: int, path: tuple[Link, ...], ceiling: float = inf, beside: int = 0
+    ) -> Ns:
+        """How long a load begun now would take if nothing changed, at a fair share of each link.
+
+        `beside` more loads are taken to share the whole path.
+        """
         latency = sum(link.latency for link in path)
-        share = min(link.bandwidth / (1 + len(link.flows)) for link in path)
+        share = min(link.bandwidth / (1 + beside + len(link.flows)) for link in path)
         ahead = sum(flow.left for flow in self._queue if not set(flow.path).isdisjoint(path))
         return latency + ceil((size + ahead) / min(share, ceiling) * SECOND)
 

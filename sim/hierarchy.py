@@ -14,8 +14,7 @@ from kvsim.sim.prefix import Segment
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.sequence import Sequence
 from kvsim.sim.tier import Piece, Reach, Tier
-from kvsim.sim.timing import FRACTION, Chunk, StepTime, Work
-from kvsim.units import Ns
+from kvsim.sim.timing import Chunk, StepTime, alone
 
 
 class Store(NamedTuple):
@@ -54,7 +53,8 @@ class Hierarchy:
         """Parts in which KV comes up: the model's layers, or 1 if it is used as a whole only."""
         self._paths = {path: recorder.path(tuple(link.name for link in path))
                        for reach in reaches for path in (reach.read, reach.write)}  # fmt: skip
-        self._idle = (0,) * classes
+        self.classes = classes
+        """Attention classes of the model."""
         self.on_land: tuple[Callable[[], None], Callable[[], None]] = (_nothing, _nothing)
         """Called just before and just after a transfer lands: memory will change, has changed."""
         self._writing: dict[tuple[Tier, int], Store | None] = {}
@@ -234,14 +234,9 @@ class Hierarchy:
     def _view(self, piece: Piece, ahead: int) -> RestoreView:
         tokens = piece.end - piece.start
         load = self.fabric.estimate(piece.size, piece.reach.read, piece.reach.read_ceiling)
-        compute = self._computing(Chunk(tokens, piece.start))
-        waiting = self._computing(Chunk(ahead, 0)) if ahead else 0
+        compute = alone(self.timing, Chunk(tokens, piece.start), self.classes)
+        waiting = alone(self.timing, Chunk(ahead, 0), self.classes) if ahead else 0
         return RestoreView(tokens, piece.start, piece.reach.tier.name, load, compute, waiting)
-
-    def _computing(self, chunk: Chunk) -> Ns:
-        """How long `chunk` would take by itself."""
-        work = Work(0, self._idle, self._idle, (chunk,), 0)
-        return self.timing.pace(work).first >> FRACTION
 
     def _label_tokens(self, sequence: Sequence) -> int:
         return sequence.request.block_tokens or self.memory.block_tokens

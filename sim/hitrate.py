@@ -6,10 +6,7 @@ inserted, the last one first, and then the cache is cut to its capacity. A parti
 counts as one block, but only as many tokens as it holds. Nothing is ever locked, and a block may
 leave before those that follow it.
 
-On the second half of the Mooncake conversation trace, LRU and Belady hit exactly as often as `lru`
-and `optimal` of kvcache-simulator 0.1.3, FIFO 0.4 % less often at 10,000 blocks: there blocks are
-inserted from the first on. Caches that make room before they insert (libCacheSim) never choose the
-newcomer; see LFU.
+Caches that make room before they insert (libCacheSim) never choose the newcomer; see LFU.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -91,7 +88,8 @@ class Lookups:
         counted. With `warmup` 0.5, `token_hit_rate` is the hit rate of KVCache.AI's
         `kvcache-simulator` for "lru" and for "optimal" (here "belady"). That one leaves out
         capacities which its warm-up does not fill, and its "fifo" inserts a prompt's first block
-        first, so that it also leaves first.
+        first, so that it also leaves first (0.4 % more hits on Mooncake's conversations with
+        10,000 blocks; version 0.1.3).
         """
         if capacity < 0:
             raise InputError(f"a cache of {capacity} blocks: the capacity cannot be negative.")

@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
+from kvsim.units import Ns
+
 FRACTION = 20
 """Step times are integers in units of 2**-FRACTION ns, so that long spans round once."""
 
@@ -61,3 +63,9 @@ class StepTime(ABC):
     @abstractmethod
     def bytes_moved(self, work: Work) -> tuple[int, int]:
         """HBM bytes of the next step, and by how many each further step has more."""
+
+
+def alone(timing: StepTime, chunk: Chunk, classes: int) -> Ns:
+    """How long `chunk` takes in a step of its own, in a model of so many attention classes."""
+    idle = (0,) * classes
+    return timing.pace(Work(0, idle, idle, (chunk,), 0)).first >> FRACTION

@@ -39,11 +39,10 @@ class LFU(Eviction):
     def released(self, segment: SegmentView, now: Ns) -> None:
         """In use until now, but no oftener."""
         self._clock += 1
-        rank = self._ranks.pop(segment, None)
-        if rank is None:
-            rank = self._order.rank(segment)
+        held = self._ranks.pop(segment, None)
+        uses = self._order.rank(segment)[0] if held is None else held[0]
         self._newcomers.waiting.drop(segment)
-        self._order.put(segment, (rank[0], self._clock))
+        self._order.put(segment, (uses, self._clock))
 
     def split(self, segment: SegmentView, head: SegmentView) -> None:
         """Both were used as often."""

@@ -19,6 +19,8 @@ REPLICAS = (
     ("llama-3.1-70b", "h100-sxm", "fitted", 2, 2, 8),
     ("qwen3-30b-a3b", "h100-sxm", "fitted", 2, 1, 16),
     ("gemma-3-27b", "h100-sxm", "fitted", 2, 1, 16),
+    ("llama-3.1-8b", "rtx-pro-6000", "fitted", 1, 1, 16),
+    ("llama-2-70b", "a100-80gb", "fitted", 4, 1, 16),
     ("deepseek-v3", "h200", "roofline", 8, 1, 8),
     ("opt-13b", "a100-40gb", "roofline", 1, 1, 16),
 )

@@ -77,7 +77,12 @@ def test_decoding_beside_prompts_is_slower_as_profiled(device, tensor, work, pro
 
 @pytest.mark.parametrize(
     ("work", "profile"),
-    [(decodes(1, 1024), 46.4), (decodes(64, 1024), 60.0), (decodes(0, 0, Chunk(2048, 0)), 694.04)],
+    [
+        (decodes(1, 1024), 46.4),
+        (decodes(64, 1024), 60.0),
+        (decodes(0, 0, Chunk(2048, 0)), 694.04),
+        (decodes(0, 0, Chunk(512, 2048)), 188.28),
+    ],
 )
 def test_an_a100_takes_what_vidur_adds_up_to(work, profile) -> None:
     """80 layers of Llama-2-70B on one of two ranks; there is no LM head in the profile."""

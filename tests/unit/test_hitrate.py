@@ -45,7 +45,7 @@ def test_lfu_counts_end_with_residence() -> None:
 
 def test_a_partial_last_block_counts_as_one() -> None:
     asked = [request(0, 33, 7, 3), request(1, 33, 7, 3)]
-    assert hit_curve(asked, REGISTRY.make("lru"), 9, "lru") == HitRate("lru", 9, 3, 6)
+    assert hit_curve(asked, REGISTRY.make("lru"), 9, "lru") == HitRate("lru", 9, 3, 6, 33, 66)
 
 
 def test_only_the_prompt_is_looked_up() -> None:
@@ -72,7 +72,7 @@ def test_requests_come_in_order_of_arrival_and_then_of_the_trace() -> None:
 def test_a_trace_can_be_replayed_any_number_of_times() -> None:
     trace = Lookups(iter([(1, 2), (3,), (1, 2)]))
     found = [trace.replay(REGISTRY.make("belady"), 2, "belady") for _ in range(2)]
-    assert found == [HitRate("belady", 2, 2, 5)] * 2
+    assert found == [HitRate("belady", 2, 2, 5, 2, 5)] * 2
 
 
 def test_belady_keeps_the_shallower_of_blocks_needed_together() -> None:

@@ -6,7 +6,8 @@ from runfolder import write_run
 
 from kvsim.report import comparison, comparison_json, overview, read
 from kvsim.report.comparing import Change
-from kvsim.report.measures import GROUPS, warnings
+from kvsim.report.measures import GROUPS
+from kvsim.report.warnings import warnings
 
 MEASURES = {measure.path: measure for group in GROUPS for measure in group}
 

@@ -43,6 +43,11 @@ def explain(
         console.print(_memory(pool["memory"]))
         console.print()
         console.print(_steps(pool["step_times"]))
+        if pool["break_even"]:
+            console.print()
+            console.print(_break_even(pool["break_even"]))
+            for tier in pool["break_even"]:
+                console.print(_where(tier))
         if any(step["extrapolated"] for step in pool["step_times"]):
             console.print("* outside the measured grid")
         if pool["calibration"] is None:
@@ -93,6 +98,35 @@ def _steps(steps: list[dict[str, Any]]) -> "Table":
             f"{step['mbu']:.0%}",
         )
     return table
+
+
+def _break_even(tiers: list[dict[str, Any]]) -> "Table":
+    from rich.table import Table
+
+    table = Table("loading a prefix, or computing it", box=None, pad_edge=False)
+    for length in tiers[0]["lengths"]:
+        table.add_column(f"{length['tokens']:,}", justify="right")
+    compute = [length["compute_ms"] for length in tiers[0]["lengths"]]
+    table.add_row("compute (ms)", *(f"{ms:,.1f}" for ms in compute))
+    for tier in tiers:
+        lengths = tier["lengths"]
+        table.add_row(f"load from {tier['tier']}", *(f"{one['load_ms']:,.1f}" for one in lengths))
+        loads = (f"{one['loads']:,}" if one["loads"] else "never" for one in lengths)
+        table.add_row("  sooner for so many at once", *loads)
+    return table
+
+
+def _where(tier: dict[str, Any]) -> str:
+    """For which lengths loading wins, and what limits it."""
+    spans = [
+        f"from {low:,} tokens on" if high is None else f"from {low:,} to {high:,} tokens"
+        for low, high in tier["load_wins"]
+    ]
+    wins = f"sooner {' and '.join(spans)}" if spans else "never sooner"
+    return (
+        f"{tier['tier']}: {wins}; {tier['slowest_link']} limits it to "
+        f"{tier['bytes_per_s'] / GB:.1f} GB/s, {tier['bytes_per_token'] / 1e3:,.1f} kB a token"
+    )
 
 
 def _explain_request(folder: Path, id: int, json: bool) -> None:

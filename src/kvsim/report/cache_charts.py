@@ -11,28 +11,34 @@ from kvsim.units import SECOND
 
 if TYPE_CHECKING:
     import pandas as pd
+    from plotly.graph_objects import Figure
 
 REUSES = ((0, "never found"), (1, "once"), (2, "twice"), (3, "3–4 times"), (5, "5–9 times"),
           (10, "10–99 times"), (100, "100 times on"))  # fmt: skip
 """Classes of how often a block was found: from how many times on, and their names."""
+AGES = ((0, "unused"), (1, "0 s"), (SECOND, "1 s"), (10 * SECOND, "10 s"),
+        (60 * SECOND, "1 min"), (600 * SECOND, "10 min"), (3600 * SECOND, "1 h"))  # fmt: skip
+"""Classes of age at the last use: from how many ns on, and their names; edges are also edges of
+`kvsim.sim.lifetime.AGES`."""
 DEEPEST = 0.6
 """Opacity of the fullest cell: numbers can be read on it, on a light page and a dark one."""
-PALEST = 0.06
+PALEST = 0.1
 CLOSE = 0.02
 """An optimum that finds less than this share of tokens more is called near."""
 
 
 def bounds(run: RunFolder) -> Chart:
-    """Per tier: what the run found, what its eviction finds without time, and the optimum."""
+    """Per tier: what the run found, what its eviction finds without time, and the optimum.
+
+    Of a run whose requests have block ids; without them nothing can be found.
+    """
     caption = (
         "Share of the tokens that a tier was asked for, which for lower tiers is what those above "
         "did not have. Without time: the same look-ups replayed in order, with all of the tier's "
         "memory for cached blocks and nothing on its way. Optimum: Belady's MIN on these look-ups, "
         "which knows the future; no eviction finds more of them."
     )
-    found = at(run.summary, "cache.bound") or {}
-    if not found:
-        return Chart("bounds", "No look-up could have been a hit", caption)
+    found = at(run.summary, "cache.bound")
     drawn = figure("", "Found of tokens asked for, %")
     drawn.update_layout(barmode="group", hovermode="closest", bargap=0.35)
     drawn.update_xaxes(type="category")
@@ -75,62 +81,51 @@ def _lives(rows: "pd.DataFrame", tier: str) -> Chart:
         "the last time; evicted ones, and those still there at the end. Numbers are % of all."
     )
     total = float(rows["bytes"].sum())
-    shares = {key: size / total for key, size in _classes(rows).items()}
-    ages, reuses = sorted(rows["age"].unique()), [place for place, _ in REUSES]
-    drawn = figure("Age at the last use", "", height=330)
-    drawn.update_layout(hovermode="closest", showlegend=False, margin_t=12)
-    heads = [_age(age, ages) for age in ages]
-    drawn.update_xaxes(type="category", categoryorder="array", categoryarray=heads)
-    marks = [row + 0.5 for row in range(len(reuses))]
+    shares = {place: size / total for place, size in _classes(rows).items()}
+    across = range(max(age for _, age in shares) + 1)
+    drawn = figure("Age at the last use, from", "", height=330, margin_t=12)
+    drawn.update_layout(hovermode="closest", showlegend=False)
+    drawn.update_xaxes(
+        tickvals=[*across], ticktext=[AGES[age][1] for age in across], tickangle=0,
+        tickfont={"size": 11}, range=[-0.5, len(across) - 0.5], fixedrange=True,
+    )  # fmt: skip
     drawn.update_yaxes(
-        tickvals=marks, ticktext=[word for _, word in REUSES], range=[0, len(reuses)],
-        showgrid=False, automargin=True, title_text="",
+        tickvals=[*range(len(REUSES))], ticktext=[word for _, word in REUSES], showgrid=False,
+        range=[-0.5, len(REUSES) - 0.5], automargin=True, title_text="",
     )  # fmt: skip
-    cells = [(ages.index(age), reuses.index(many), share)
-             for (many, age), share in shares.items()]  # fmt: skip
-    darkest = max(share for _, _, share in cells)
-    opacity = [PALEST + (DEEPEST - PALEST) * (share / darkest) ** 0.5 for _, _, share in cells]
-    red, green, blue = (int(BLUE[place : place + 2], 16) for place in (1, 3, 5))
-    drawn.add_bar(
-        x=[heads[column] for column, _, _ in cells], y=[1] * len(cells), width=0.96,
-        base=[row for _, row, _ in cells],
-        marker={"color": [f"rgba({red},{green},{blue},{part:.2f})" for part in opacity],
-                "line": {"width": 0}},
-        text=None, hoverinfo="skip",
-    )  # fmt: skip
-    drawn.add_scatter(
-        x=[heads[column] for column, _, _ in cells], y=[row + 0.5 for _, row, _ in cells],
-        mode="text", text=[_percent(share) for _, _, share in cells],
-        customdata=[words.size(share * total) for _, _, share in cells],
-        hovertemplate="%{customdata}<extra></extra>",
-    )  # fmt: skip
+    _cells(drawn, shares, total)
     never = sum(share for (many, _), share in shares.items() if not many)
     finding = f"{share_of(never, 1)} of the bytes that {name} took were never found again"
     return Chart(f"lives-{tier}", finding, caption, drawn)
 
 
-def _classes(rows: "pd.DataFrame") -> dict[tuple[int, float], float]:
-    """Bytes by class of reuses and age."""
-    edges, found = [least for least, _ in REUSES], dict[tuple[int, float], float]()
+def _cells(drawn: "Figure", shares: dict[tuple[int, int], float], total: float) -> None:
+    """A square for each class of reuses and age, the darker the more bytes, with its number."""
+    most = max(shares.values())
+    opacity = [PALEST + (DEEPEST - PALEST) * (share / most) ** 0.5 for share in shares.values()]
+    colour = ",".join(str(int(BLUE[place : place + 2], 16)) for place in (1, 3, 5))
+    columns, rows = [age for _, age in shares], [many for many, _ in shares]
+    drawn.add_bar(
+        x=columns, y=[0.96] * len(rows), base=[row - 0.48 for row in rows], width=0.96,
+        marker_color=[f"rgba({colour},{part:.2f})" for part in opacity], hoverinfo="skip",
+    )  # fmt: skip
+    drawn.add_scatter(
+        x=columns, y=rows, mode="text", text=[_percent(share) for share in shares.values()],
+        customdata=[words.size(share * total) for share in shares.values()],
+        hovertemplate="%{customdata}<extra></extra>",
+    )  # fmt: skip
+
+
+def _classes(rows: "pd.DataFrame") -> dict[tuple[int, int], float]:
+    """Bytes by class of reuses and class of age."""
+    many, old = ([least for least, _ in classes] for classes in (REUSES, AGES))
+    found: dict[tuple[int, int], float] = {}
     for age, reuses, size in zip(rows["age"], rows["reuses"], rows["bytes"], strict=True):
-        key = edges[bisect_right(edges, reuses) - 1], float(age)
+        key = bisect_right(many, reuses) - 1, bisect_right(old, age) - 1
         found[key] = found.get(key, 0.0) + float(size)
     return found
 
 
 def _percent(share: float) -> str:
-    return "<0.1" if share < 0.0005 else words.digits(100 * share, 2)
-
-
-def _age(least: float, ages: list[float]) -> str:
-    """A class of ages by its least one."""
-    if not least:
-        return "none"
-    if least < SECOND:
-        return "below 1 s"
-    return f"{words.target(least / SECOND)}+" if least < 60 * SECOND else f"{_long(least)}+"
-
-
-def _long(least: float) -> str:
-    minutes = least / (60 * SECOND)
-    return f"{minutes:g} min" if minutes < 60 else f"{minutes / 60:g} h"
+    percent = 100 * share
+    return "<0.1" if percent < 0.05 else f"{percent:.1f}" if percent < 9.95 else f"{percent:.0f}"

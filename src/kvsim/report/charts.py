@@ -3,11 +3,12 @@
 from kvsim.report import cache_charts, latency_charts, tier_charts, time_charts
 from kvsim.report.chart import Chart
 from kvsim.report.folder import RunFolder
+from kvsim.report.measures import at
 
 CHARTS = {
     "Latency": (latency_charts.ttft_cdf, latency_charts.breakdown, latency_charts.tpot_cdf),
     "Load": (time_charts.throughput, time_charts.rates, time_charts.batch, time_charts.busy),
-    "Memory and cache": (time_charts.occupancy, time_charts.hits, cache_charts.bounds),
+    "Memory and cache": (time_charts.occupancy, time_charts.hits),
 }
 """By section: functions from a run to a chart."""
 TIERS = (tier_charts.levels, tier_charts.links, tier_charts.reasons)
@@ -17,7 +18,8 @@ TIERS = (tier_charts.levels, tier_charts.links, tier_charts.reasons)
 def draw(run: RunFolder) -> dict[str, list[Chart]]:
     """Every chart of `run`, by section."""
     sections = {section: [chart(run) for chart in charts] for section, charts in CHARTS.items()}
-    sections["Memory and cache"] += cache_charts.lives(run)
+    if at(run.summary, "cache.bound"):
+        sections["Memory and cache"] += [cache_charts.bounds(run), *cache_charts.lives(run)]
     tiers = run.summary.get("tiers") or {}
     if tiers:
         sections["Tiers and links"] = [chart(run) for chart in TIERS]

@@ -26,7 +26,7 @@ from kvsim.units import SECOND
 if TYPE_CHECKING:
     import pandas as pd
 
-GIB = 2.0**30
+GIB, TIB = 2.0**30, 2.0**40
 FULL = 0.99
 """A tier is called full from this share of its capacity on."""
 KINDS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, GREY, "#A6761D", "#F0E442")
@@ -140,19 +140,21 @@ def reasons(run: RunFolder) -> Chart:
         "loaded": "loaded_bytes", "prefill": "stored_bytes.prefill", "end": "stored_bytes.end",
         "backlog": "refused_for.backlog", "room": "refused_for.room",
     }  # fmt: skip
-    drawn = figure("GiB", "", height=130 + 52 * len(tiers))
+    found = {reason: [number(run.summary, f"tiers.{tier}.{path}") or 0.0 for tier in tiers]
+             for reason, path in amounts.items()}  # fmt: skip
+    shown = {reason: sizes for reason, sizes in found.items() if any(sizes)}
+    longest = max((sum(sizes) for sizes in zip(*shown.values(), strict=True)), default=0.0)
+    scale, unit = (TIB, "TiB") if longest > TIB else (GIB, "GiB")
+    drawn = figure(unit, "", height=100 + 20 * len(shown) + 44 * len(tiers))
     drawn.update_layout(barmode="stack", hovermode="closest", legend_traceorder="normal")
     drawn.update_yaxes(autorange="reversed", showgrid=False, automargin=True, type="category")
     drawn.update_yaxes(ticklabelstandoff=6)
-    for reason, path in amounts.items():
-        sizes = [number(run.summary, f"tiers.{tier}.{path}") or 0.0 for tier in tiers]
-        if not any(sizes):
-            continue
+    for reason, sizes in shown.items():
         name, colour = REASONS[reason]
         drawn.add_bar(
-            name=name, x=short(size / GIB for size in sizes), y=[TIERS.get(t, t) for t in tiers],
+            name=name, x=short(size / scale for size in sizes), y=[TIERS.get(t, t) for t in tiers],
             orientation="h", marker_color=colour,
-            hovertemplate=f"{name}: %{{x:,.4~g}} GiB<extra>%{{y}}</extra>",
+            hovertemplate=f"{name}: %{{x:,.4~g}} {unit}<extra>%{{y}}</extra>",
         )  # fmt: skip
     return Chart("reasons", _moved(run, tiers), caption, drawn)
 
@@ -188,7 +190,7 @@ def wear(run: RunFolder) -> Chart:
     drawn.update_yaxes(autorange="reversed", showgrid=False, automargin=True, type="category")
     drawn.update_yaxes(ticklabelstandoff=6)
     drawn.add_bar(
-        x=short((daily / 2**40, rated / 2**40)), y=["written", "warranted"], orientation="h",
+        x=short((daily / TIB, rated / TIB)), y=["written", "warranted"], orientation="h",
         marker_color=[VERMILLION if daily > rated else GREEN, GREY],
         hovertemplate="%{x:,.4~g} TiB a day<extra>%{y}</extra>",
     )  # fmt: skip

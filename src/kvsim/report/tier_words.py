@@ -19,6 +19,9 @@ LINKS = {
 }
 """Kinds of links, and their names for people; a link is called by its kind and its place."""
 
+LEAST = 0.0005
+"""Shares below it are written as less than 0.1 %."""
+
 
 def kind_of(link: str) -> str:
     """What links like `link` are called."""
@@ -37,7 +40,7 @@ def links(summary: Summary) -> list[str]:
         moved = words.size(sum(number(use, "bytes") or 0 for use in uses))
         busiest = max(number(use, "busy_fraction") or 0.0 for use in uses)
         many = f" ({len(uses)})" if len(uses) > 1 else ""
-        up_to = "up to " if len(uses) > 1 else ""
+        up_to = "up to " if len(uses) > 1 and busiest >= LEAST else ""
         found.append(f"{kind}{many} {moved}, busy {up_to}{words.percent(busiest)}")
     return found
 

@@ -120,16 +120,16 @@ def hits(run: RunFolder) -> Chart:
     """Share of prompt tokens found in each tier."""
     caption = (
         "Prompt tokens found in a cache, by the tier that held them, as a share of the prompts "
-        "of the requests admitted at that time."
+        "of the requests admitted at that time; lines bridge times without any."
     )
     frame = binned(run.timeline)
     tiers = [tier for tier in TIERS if frame[f"hit_{tier}"].sum() > 0]
     if not tiers:
         return Chart("hits", "No prompt token was found in a cache", caption)
     drawn = over_time(frame, "Prompt tokens found, %")
-    prompts = frame["prompt_tokens"].where(frame["prompt_tokens"] > 0)
+    frame = frame[frame["prompt_tokens"] > 0]
     for tier in tiers:
-        share = 100 * (frame[f"hit_{tier}"] / prompts).fillna(0)
+        share = 100 * frame[f"hit_{tier}"] / frame["prompt_tokens"]
         _area(drawn, frame, share, TIERS[tier], COLOURS[tier], " %")
     return Chart("hits", _hit_finding(run, tiers), caption, drawn)
 

@@ -6,6 +6,7 @@ from kvsim.calibration import calibrations, engine
 from kvsim.calibration.residuals import residuals
 from kvsim.calibration.steps import OperatorTimes
 from kvsim.models import model
+from kvsim.scenario.breakeven import break_even
 from kvsim.scenario.build import Replica, replica, step_tokens
 from kvsim.scenario.schema import Scenario
 from kvsim.sim.timing import Chunk, Work
@@ -21,8 +22,9 @@ def explain(scenario: Scenario) -> dict[str, Any]:
     kind, profile = model(scenario.model), engine(scenario.engine)
     budget = step_tokens(scenario, kind)
     pools = []
-    for pool in scenario.cluster.pools:
-        part = replica(scenario, pool, kind, profile, budget)
+    parts = [replica(scenario, pool, kind, profile, budget) for pool in scenario.cluster.pools]
+    for part, tiers in zip(parts, break_even(scenario, kind, parts), strict=True):
+        pool = part.pool
         pools.append(
             {
                 "gpu": part.gpu.name,
@@ -31,6 +33,7 @@ def explain(scenario: Scenario) -> dict[str, Any]:
                 "replicas": pool.replicas,
                 "memory": _memory(part),
                 "step_times": _steps(part, budget),
+                "break_even": tiers,
                 "calibration": _calibration(part.gpu.name),
             }
         )
