@@ -48,7 +48,7 @@ def entries(folder: Path) -> list[str]:
 def test_a_run_leaves_the_summary_the_scenario_and_three_tables(result, tmp_path):
     folder = write(result, tmp_path / "a" / "b")
     tables = [f"{name}.parquet" for name in ("requests", "spans", "timeline")]
-    assert entries(folder) == sorted(["summary.json", "scenario.yaml", *tables])
+    assert {"summary.json", "scenario.yaml", *tables} <= set(entries(folder))
     assert set(entries(folder)) <= set(FILES)
     assert entries(folder.parent) == ["b"]
     assert json.loads((folder / "summary.json").read_text()) == result.summary
@@ -175,7 +175,7 @@ def test_without_out_a_run_goes_where_its_name_and_content_say(tmp_path, monkeyp
     (folder,) = (tmp_path / "runs").iterdir()
     assert folder.name.startswith("a-b-")
     assert f"Written to runs/{folder.name}" in done.stdout
-    assert set(entries(folder)) == set(FILES) - {"trace.perfetto.json"}
+    assert {"summary.json", "report.html"} < set(entries(folder)) <= set(FILES)
     CliRunner().invoke(app, [*words, "--seed", "2"])
     assert len(entries(tmp_path / "runs")) == 2
 
