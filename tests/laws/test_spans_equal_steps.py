@@ -15,6 +15,8 @@ from kvsim.policies.router.prefix_aware import PrefixAware
 from kvsim.policies.router.round_robin import RoundRobin
 from kvsim.policies.scheduler.chunked_prefill import ChunkedPrefill
 from kvsim.sim.batch import Windowed
+from kvsim.sim.moves import by_link, reasons
+from kvsim.sim.recorder import NEVER
 from kvsim.traces.request import Pause, Request
 from kvsim.units import MS, Ns
 
@@ -106,6 +108,10 @@ def test_spans_equal_steps(machine: Callable[[bool], Machine]) -> None:
     assert spans.status == steps.status
     for column in spans.facts.requests:
         assert spans[column] == steps[column], column
+    for table in ("lookups", "transfers", "levels"):
+        one, other = getattr(spans.facts, table), getattr(steps.facts, table)
+        for column, values in one.items():
+            assert values.tolist() == other[column].tolist(), (table, column)
 
 
 @given(machines())
@@ -120,6 +126,14 @@ def test_nothing_is_lost_and_memory_is_given_back(machine: Callable[[bool], Mach
         for reach in reaches:
             assert reach.tier.arriving == 0
             assert reach.tier.tree.locked == 0
+            why = reasons(outcome.facts, reach.tier.rank)
+            assert sum(why["stored"].values()) >= reach.tier.written
+            assert sum(why["refused"].values()) >= reach.tier.refused
+    links = outcome.simulation.cluster.engines[0].hierarchy
+    for name, moved in by_link(outcome.facts):
+        assert links is not None
+        landed = moved["landed"] != NEVER
+        assert int(moved["bytes"][landed].sum()) == links.fabric.links[name].bytes
     for name in ("queue", "load", "other"):
         assert all(
             value >= 0 for value, s in zip(outcome[name], outcome.status, strict=True)

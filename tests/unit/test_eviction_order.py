@@ -37,7 +37,7 @@ ORDERS = [
     # a and c were used twice; of b and d, used once, the less recent; then of d and e
     ("lfu", "aabccded", 3, "bde"),
     # counts are forgotten: c comes twice and is the least used each time
-    ("lfu", "aabbcc", 2, "cc"),
+    ("lfu", "aabbcc", 2, "a"),
     # the hand spares a and puts it behind c; after b and c it is a's turn
     ("clock", "abcadef", 3, "bca"),
     # where all are marked, the hand goes round once and takes the first, not the newcomer

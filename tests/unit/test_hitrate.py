@@ -39,8 +39,9 @@ def test_room_is_made_when_all_are_in() -> None:
 
 
 def test_lfu_counts_end_with_residence() -> None:
-    """2 is the least used each time it comes, so it leaves at once, and its count with it."""
-    assert hits([(1,), (1,), (2,), (2,), (2,), (1,)], "lfu", 1) == 2
+    """1 leaves for 2, which is spared as it comes, and 1's two uses are forgotten with it."""
+    assert hits([(1,), (1,), (2,), (2,), (2,), (1,)], "lfu", 1) == 3
+    assert hits([(1,), (1,), (2,), (3,), (1,), (2,)], "lfu", 2) == 2
 
 
 def test_a_partial_last_block_counts_as_one() -> None:

@@ -45,9 +45,11 @@ def entries(folder: Path) -> list[str]:
 # What is in it
 
 
-def test_a_run_leaves_the_summary_the_scenario_and_three_tables(result, tmp_path):
+def test_a_run_leaves_the_summary_the_scenario_and_its_tables(result, tmp_path):
     folder = write(result, tmp_path / "a" / "b")
-    tables = [f"{name}.parquet" for name in ("requests", "spans", "timeline")]
+    tables = [
+        f"{name}.parquet" for name in ("requests", "spans", "timeline", "transfers", "lifetimes")
+    ]
     assert entries(folder) == sorted(["summary.json", "scenario.yaml", *tables])
     assert set(entries(folder)) <= set(FILES)
     assert entries(folder.parent) == ["b"]

@@ -6,8 +6,9 @@ load down, a queue makes computing later still (`ahead` of the restore policies)
 of its own pays alone for reading the weights: beside other work a short one costs less than this.
 """
 
+from bisect import bisect_left
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from kvsim.calibration.steps import OperatorTimes
 from kvsim.models import Model
@@ -38,14 +39,27 @@ def break_even(scenario: Scenario, kind: Model, parts: list[Replica]) -> list[li
         spots = [room.place(part.pool.parallel.gpus) for _ in range(part.pool.replicas)]
         whole = shape(kind, part.pool, bits, memory.block_tokens)
         reaches = room.reaches(spots[0], part.gpu)
+        assert isinstance(part.timing, OperatorTimes)
+        classes = len(part.timing.classes)
         caching = memory.prefix_caching and whole.reusable
         found.append(
-            [_tier(room.fabric, reach, part.timing, longest) for reach in reaches if caching]
+            [
+                tier_break_even(room.fabric, reach, part.timing, classes, longest)
+                for reach in reaches
+                if caching
+            ]
         )
     return found
 
 
-def _tier(fabric: Fabric, reach: Reach, timing: StepTime, longest: int) -> dict[str, Any]:
+def tier_break_even(
+    fabric: Fabric, reach: Reach, timing: StepTime, classes: int, longest: int
+) -> dict[str, Any]:
+    """Of one tier: lengths of a prefix for which loading is sooner, from and to, in `load_wins`.
+
+    `loads` is how many loads of that length at once still beat computing it; 0 if none does.
+    """
+    turn = _Turn(fabric, reach, timing, classes)
     slowest = min(reach.read, key=lambda link: link.bandwidth)
     lengths = [tokens for tokens in LENGTHS if tokens <= longest]
     return {
@@ -54,70 +68,63 @@ def _tier(fabric: Fabric, reach: Reach, timing: StepTime, longest: int) -> dict[
         "bytes_per_s": min(slowest.bandwidth, reach.read_ceiling),
         "latency_ms": sum(link.latency for link in reach.read) / MS,
         "bytes_per_token": reach.tier.tree.block_bytes / reach.tier.tree.block_tokens,
-        "load_wins": _wins(fabric, reach, timing, longest),
+        "load_wins": turn.wins(longest),
         "lengths": [
             {
                 "tokens": tokens,
-                "load_ms": _load(fabric, reach, tokens) / MS,
-                "compute_ms": _compute(timing, tokens) / MS,
-                "loads": _loads(fabric, reach, timing, tokens),
+                "load_ms": turn.load(tokens) / MS,
+                "compute_ms": turn.compute(tokens) / MS,
+                "loads": turn.loads(tokens),
             }
             for tokens in lengths
         ],
     }
 
 
-def _wins(
-    fabric: Fabric, reach: Reach, timing: StepTime, longest: int
-) -> list[tuple[int, int | None]]:
-    """Lengths of a prefix, from and to, for which loading is sooner; None: to the longest."""
-    block = reach.tier.tree.block_tokens
-    most = longest // block
+class _Turn(NamedTuple):
+    """The two sides, for one tier."""
 
-    def wins(blocks: int) -> bool:
-        return _load(fabric, reach, blocks * block) < _compute(timing, blocks * block)
+    fabric: Fabric
+    reach: Reach
+    timing: StepTime
+    classes: int
 
-    tried = sorted({1, most, *(int(2 ** (step / FINER)) for step in range(FINER * 64))})
-    tried = [blocks for blocks in tried if 1 <= blocks <= most]
-    found: list[tuple[int, int | None]] = []
-    since = 1 if tried and wins(1) else None
-    for low, high in pairwise(tried):
-        if wins(high) == (since is not None):
-            continue
-        while high - low > 1:
-            middle = (low + high) // 2
-            if wins(middle) == (since is not None):
-                low = middle
+    def load(self, tokens: int, loads: int = 1) -> Ns:
+        """To load so many tokens, the last of so many loads at once."""
+        size = self.reach.tier.bytes(tokens)
+        return self.fabric.estimate(size, self.reach.read, self.reach.read_ceiling, loads - 1)
+
+    def compute(self, tokens: int) -> Ns:
+        """To compute them in a step of their own."""
+        return alone(self.timing, Chunk(tokens, 0), self.classes)
+
+    def wins(self, longest: int) -> list[tuple[int, int | None]]:
+        """Where loading is sooner, in whole blocks; None: to the longest."""
+        block = self.reach.tier.tree.block_tokens
+        most = longest // block
+        steps = (int(2 ** (step / FINER)) for step in range(FINER * 64))
+        tried = sorted({blocks for blocks in (*steps, most) if 1 <= blocks <= most})
+        found: list[tuple[int, int | None]] = []
+        since = 1 if tried and self._wins(block) else None
+        for low, high in pairwise(tried):
+            if self._wins(high * block) == (since is not None):
+                continue
+            turn = low + 1 + bisect_left(
+                range(low + 1, high), True, key=lambda n: self._wins(n * block) == (since is None)
+            )  # fmt: skip
+            if since is None:
+                since = turn
             else:
-                high = middle
-        if since is None:
-            since = high
-        else:
-            found.append((since * block, low * block))
-            since = None
-    return found if since is None else [*found, (since * block, None)]
+                found.append((since * block, (turn - 1) * block))
+                since = None
+        return found if since is None else [*found, (since * block, None)]
 
+    def loads(self, tokens: int) -> int:
+        """Loads at once that still beat computing."""
+        compute, most = self.compute(tokens), 1
+        while self.load(tokens, most) < compute:
+            most *= 2
+        return bisect_left(range(1, most), True, key=lambda n: self.load(tokens, n) >= compute)
 
-def _loads(fabric: Fabric, reach: Reach, timing: StepTime, tokens: int) -> int:
-    """Loads of this length at once, the last of which still beats computing; 0 if none does."""
-    compute, most = _compute(timing, tokens), 1
-    while _load(fabric, reach, tokens, most) < compute:
-        most *= 2
-    low = most // 2
-    while most - low > 1:
-        middle = (low + most) // 2
-        if _load(fabric, reach, tokens, middle) < compute:
-            low = middle
-        else:
-            most = middle
-    return low
-
-
-def _load(fabric: Fabric, reach: Reach, tokens: int, loads: int = 1) -> Ns:
-    size = reach.tier.bytes(tokens)
-    return fabric.estimate(size, reach.read, reach.read_ceiling, loads - 1)
-
-
-def _compute(timing: StepTime, tokens: int) -> Ns:
-    assert isinstance(timing, OperatorTimes)
-    return alone(timing, Chunk(tokens, 0), len(timing.classes))
+    def _wins(self, tokens: int) -> bool:
+        return self.load(tokens) < self.compute(tokens)
