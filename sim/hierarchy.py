@@ -142,10 +142,11 @@ class Hierarchy:
         stored = Stored(sequence.published, moment, leaf.reuses)
         for reach in self.reaches:
             tier = reach.tier
-            if not tier.placement.keeps(stored):
+            source = self._kept(tier, stored, leaf)
+            if source is None:
                 continue
-            self.memory.tree.hold(leaf)
-            asked = Store(reach, sequence, leaf, min(stored.tokens, leaf.end), stored.moment)
+            self.memory.tree.hold(source)
+            asked = Store(reach, sequence, source, min(stored.tokens, source.end), stored.moment)
             self.recorder.kept(sequence, tier.rank, tier.place, asked.tokens, now)
             key = (tier, sequence.id)
             if key not in self._writing:
@@ -155,6 +156,16 @@ class Hierarchy:
             if before is not None:
                 self.memory.tree.unlock(before.source, self.fabric.clock.now)
             self._writing[key] = asked
+
+    def _kept(self, tier: Tier, stored: Stored, leaf: Segment) -> Segment | None:
+        """The end of the longest part of a stretch, from its head on, that `tier` is to keep."""
+        source: Segment | None = leaf
+        while source is not None and source.parent is not None:
+            part = stored._replace(tokens=min(stored.tokens, source.end), reuses=source.reuses)
+            if tier.placement.keeps(part):
+                return source
+            source = source.parent
+        return None
 
     def _write(self, asked: Store) -> None:
         """Copy what the tier lacks; it can be read once it has landed."""

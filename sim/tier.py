@@ -34,7 +34,8 @@ class Tier:
         self.tree = PrefixTree(block_tokens, block_bytes, eviction)
         self.placement = placement
         self.backlog = backlog
-        """Bytes that may be on their way in; more are refused until some have landed."""
+        """Bytes that may be on their way in; more are refused until some have landed. One store is
+        taken whatever its size."""
         self.arriving = 0
         """Bytes on their way in, their room reserved."""
         self.written = 0
@@ -48,7 +49,7 @@ class Tier:
 
     def reserve(self, size: int) -> Literal["backlog", "room"] | None:
         """Make room for `size` bytes that are about to come; or why it cannot take them now."""
-        if self.arriving + size > self.backlog:
+        if self.arriving and self.arriving + size > self.backlog:
             self.refused += size
             return "backlog"
         excess = self.tree.bytes + self.arriving + size - self.capacity

@@ -6,7 +6,7 @@ from machine import BLOCK, Affine, Below, Machine, Outcome
 
 from kvsim.sim.labels import Labels
 from kvsim.sim.lifetime import Lifetimes
-from kvsim.sim.moves import by_link, flowing, loaded, reasons, rewritten
+from kvsim.sim.moves import flowing, loaded, reasons, rewritten
 from kvsim.sim.recorder import NEVER, WHY
 from kvsim.sim.timeline import timeline
 from kvsim.units import MS, SECOND
@@ -58,15 +58,16 @@ def test_a_transfer_begins_after_its_latency() -> None:
 
 
 def test_a_refused_store_is_a_row_that_goes_nowhere() -> None:
-    outcome = talk(Below("dram", 1000, 16_000.0, backlog=100)).run()
-    rows = moved(outcome, "why", "bytes", "landed")
-    # refused when a prompt is complete and again at the end
-    assert rows == [("backlog", size, None) for size in (160, 160, 176, 176, 160, 160)]
+    outcome = talk(Below("dram", 1000, 800.0, backlog=100), blocks=40).run()
+    # the first store is on its way meanwhile; the others are offered when a prompt is complete and
+    # again at the end: 176 tokens, and the 144 that the third request found
+    kept, *refused = moved(outcome, "why", "bytes", "landed")
+    assert kept[:2] == ("prefill", 160)
+    assert refused == [("backlog", size, None) for size in (176, 176, 144, 144)]
     assert reasons(outcome.facts, 1) == {
-        "stored": {"prefill": 0, "end": 0},
-        "refused": {"backlog": 992, "room": 0},
+        "stored": {"prefill": 160, "end": 0},
+        "refused": {"backlog": 640, "room": 0},
     }
-    assert [row["bytes"].size for _, row in by_link(outcome.facts)] == [0, 0]
 
 
 def test_a_tier_whose_content_is_on_its_way_has_no_room() -> None:
@@ -94,7 +95,7 @@ def test_bytes_over_time_are_bytes_of_links_and_tiers() -> None:
     facts, rows = outcome.facts, outcome.facts.transfers
     end = int(max(rows["landed"].max(), facts.spans["end"].max()))
     columns = timeline(facts, end, 1)
-    assert {WHY[why] for why in rows["why"].tolist()} == {"load", "prefill", "end", "backlog"}
+    assert {WHY[why] for why in rows["why"].tolist()} == {"load", "prefill", "end"}
     for tier, up, down in made.below.values():
         done = (rows["tier"] == tier.rank) & (rows["landed"] != NEVER)
         is_load = rows["why"] == WHY.index("load")

@@ -58,5 +58,5 @@ def test_loading_whatever_it_takes_is_worse_than_no_tier_and_choosing_by_time_is
     assert loading["cache"]["hit_rate"] > nothing["cache"]["hit_rate"]  # hits alone say nothing
     assert loading["ttft_s"]["p50"] > 2 * nothing["ttft_s"]["p50"]
     assert loading["slo"]["attainment"] < nothing["slo"]["attainment"]
-    # writing holds HBM until it has landed, so that choosing may cost a little where it gains little
+    # writing holds HBM until it has landed: where choosing gains little it may cost a little
     assert choosing["ttft_s"]["mean"] <= 1.1 * nothing["ttft_s"]["mean"]
