@@ -61,7 +61,7 @@ def run(
     check(facts, simulation.recorder, machine.peaks)
     _everything_is_over(machine, facts)
     end = int(facts.spans["end"].max()) if len(facts.spans["end"]) else simulation.env.now
-    return Result(machine, facts, end, _summary(machine, facts))
+    return Result(machine, facts, end, _summary(machine, facts, end))
 
 
 def _everything_is_over(machine: Machine, facts: Facts) -> None:
@@ -73,7 +73,7 @@ def _everything_is_over(machine: Machine, facts: Facts) -> None:
         raise PhysicsError(f"{left} requests are not finished, and nothing is left to happen")
 
 
-def _summary(machine: Machine, facts: Facts) -> dict[str, Any]:
+def _summary(machine: Machine, facts: Facts, over: Ns) -> dict[str, Any]:
     scenario, simulation = machine.scenario, machine.simulation
     now, start, end = simulation.env.now, scenario.measure.start, scenario.measure.end
     if end is not None:
@@ -90,8 +90,8 @@ def _summary(machine: Machine, facts: Facts) -> dict[str, Any]:
     return {
         "partial": simulation.partial,
         **summary,
-        "transfers": transfers(machine, facts, now),
-        "tiers": tiers(machine, facts, labels, now),
+        "transfers": transfers(machine, facts, over),
+        "tiers": tiers(machine, facts, labels, over),
         "gpu": _gpu(machine, facts, summary["duration_s"]),
         "memory": _memory(machine, facts),
         "cost": _cost(machine, measured, summary["duration_s"]),
