@@ -84,7 +84,7 @@ class Engine:
         """Requests whose KV is on its way from a lower tier; None without tiers."""
         if hierarchy is not None:
             self.parking = Parking(env, memory, hierarchy, self.waiting, self._lease)
-            hierarchy.on_land = (self._catch_up, self._poke)
+            hierarchy.carrier.on_land = (self._catch_up, self._poke)
         self.process = env.process(self.run())
 
     # What the router and the scheduler may look at
@@ -343,7 +343,7 @@ class Engine:
         now = self.env.now
         del self._running[sequence]
         if self.hierarchy is not None:
-            self.hierarchy.keep(sequence, "end")
+            self.hierarchy.stores.keep(sequence, "end")
         self._release(sequence, now)
         if not sequence._remaining:
             self.recorder.finished(sequence, now)
@@ -361,7 +361,7 @@ class Engine:
         """`sequence` has its whole context computed and takes a token."""
         self.prefilling.remove(sequence)
         if self.hierarchy is not None:
-            self.hierarchy.keep(sequence, "prefill")
+            self.hierarchy.stores.keep(sequence, "prefill")
         sequence.generated += 1
         sequence.target += 1
         sequence._remaining -= 1

@@ -1,0 +1,15 @@
+"""The question which replica serves a request."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence as Ordered
+
+from kvsim.sim.policy.views import ReplicaView, SequenceView
+from kvsim.units import Ns
+
+
+class Router(ABC):
+    """Which replica serves a request. One instance for the cluster."""
+
+    @abstractmethod
+    def route(self, sequence: SequenceView, replicas: Ordered[ReplicaView], now: Ns) -> int:
+        """Index of the replica for `sequence`, which has just arrived."""

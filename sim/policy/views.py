@@ -1,0 +1,137 @@
+"""What policies may look at: read only, and never a request's output length."""
+
+from collections.abc import Sequence as Ordered
+from typing import Protocol
+
+from kvsim.units import Ns
+
+
+class SegmentView(Protocol):
+    """What an eviction policy may know of a segment: its place and its use. Read only.
+
+    A segment is a run of blocks in one tier. In books kept by policies it is its own key, by
+    identity. In a replay without time (`kvsim.sim.hitrate`) it is a single block.
+    """
+
+    @property
+    def key(self) -> int:
+        """Name of its first block. Content that left and comes back has the same (key, depth)."""
+        ...
+
+    @property
+    def tokens(self) -> int:
+        """Its size. Grows while locked, and shrinks when its tail leaves; no verb tells of that."""
+        ...
+
+    @property
+    def depth(self) -> int:
+        """Tokens of the prompt before its first one."""
+        ...
+
+    @property
+    def reuses(self) -> int:
+        """Look-ups that found it."""
+        ...
+
+    @property
+    def parent(self) -> "SegmentView | None":
+        """The segment before it in the prompt, which cannot leave before it does."""
+        ...
+
+
+class Foretold(SegmentView, Protocol):
+    """A segment as oracles see it: given to policies with `needs = {"future"}` only."""
+
+    @property
+    def next_use(self) -> int:
+        """Number of the request that looks it up next; one above all others if none will."""
+        ...
+
+
+class SequenceView(Protocol):
+    """What a policy may know of a request: its past. How long it will go on is not here."""
+
+    @property
+    def id(self) -> int:
+        """Its number; lower ones came earlier."""
+        ...
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Tokens of its prompt."""
+        ...
+
+    @property
+    def ready(self) -> Ns:
+        """When it reached a replica's queue."""
+        ...
+
+    @property
+    def computed(self) -> int:
+        """Tokens whose KV is there; in decode, as of when it began."""
+        ...
+
+    @property
+    def missing(self) -> int:
+        """Tokens to compute before it can take its next one."""
+        ...
+
+
+class ReplicaView(Protocol):
+    """What a router may know of a replica at this instant."""
+
+    @property
+    def index(self) -> int:
+        """Its number among the replicas."""
+        ...
+
+    @property
+    def waiting_requests(self) -> int:
+        """Requests in its queue."""
+        ...
+
+    @property
+    def running_requests(self) -> int:
+        """Requests that hold memory."""
+        ...
+
+    def cached(self, sequence: SequenceView) -> int:
+        """Tokens of its prompt that the replica holds."""
+        ...
+
+
+class EngineView(Protocol):
+    """What a scheduler may know of its replica at a boundary. Current after each of its moves."""
+
+    @property
+    def waiting(self) -> Ordered[SequenceView]:
+        """Requests not admitted, or preempted; the head is next."""
+        ...
+
+    @property
+    def prefilling(self) -> Ordered[SequenceView]:
+        """Admitted requests whose prompt is not yet computed, in order of admission."""
+        ...
+
+    @property
+    def decoding(self) -> int:
+        """Requests that take one token each in the next step."""
+        ...
+
+    @property
+    def running_requests(self) -> int:
+        """Requests that hold memory."""
+        ...
+
+    @property
+    def preempting(self) -> bool:
+        """Memory ran out at this boundary and somebody had to leave."""
+        ...
+
+    def cached(self, sequence: SequenceView) -> int:
+        """Tokens of a waiting request that are here already."""
+        ...
+
+    def fits(self, sequence: SequenceView, tokens: int) -> bool:
+        """Whether a waiting request can be admitted with its first `tokens` stored."""
+        ...
