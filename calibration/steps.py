@@ -85,7 +85,7 @@ class OperatorTimes(StepTime):
 
     def pace(self, work: Work) -> Pace:
         """Duration of the next step and how it grows."""
-        decodes, contexts, growing, chunks, sampled = work
+        decodes, contexts, growing, chunks, sampled, _ = work
         ledger = self.ledger
         rows, sampled = self._rows(work), -(-sampled // self.pipeline)
         fixed, head = self.fixed(rows), self.head(sampled)
@@ -121,7 +121,7 @@ class OperatorTimes(StepTime):
             steps = 1
         best = Pace(first, growth, steps, extrapolated)
         for bound, more in ((flop_bound, more_flops), (byte_bound, more_bytes)):
-            best = _larger(best, bound, more)
+            best = best.at_least(bound, more)
         return best
 
     def flops(self, work: Work) -> tuple[int, int]:
@@ -245,15 +245,3 @@ class OperatorTimes(StepTime):
         time = max(longest, shared + floor) - (floor if decodes else 0.0)
         scaled = round(max(time, 0.0) * attention.layers * ONE) // self.pipeline
         return max(scaled, int(seen * self._kv_read[index])), extrapolated
-
-
-def _larger(pace: Pace, bound: int, more: int) -> Pace:
-    """`pace`, or the bound where that is larger, up to the step at which they cross."""
-    ahead = pace.first - bound
-    gain = pace.growth - more
-    if ahead >= 0:
-        if gain >= 0:
-            return pace
-        return pace._replace(steps=min(pace.steps, ahead // -gain + 1))
-    steps = pace.steps if gain <= 0 else min(pace.steps, (-ahead - 1) // gain + 1)
-    return Pace(bound, more, steps, pace.extrapolated)

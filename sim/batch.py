@@ -8,6 +8,7 @@ from heapq import heappop, heappush
 from typing import NamedTuple
 
 from kvsim.sim.sequence import Sequence
+from kvsim.sim.sharing import Sharing
 
 
 class Windowed(NamedTuple):
@@ -99,6 +100,8 @@ class DecodeBatch:
         self._blocks = [0] * block_tokens
         self._ends: list[tuple[int, int, Sequence]] = []
         self._sights = [_Sight(rule, block_tokens) for rule in windows]
+        self.sharing: Sharing | None = None
+        """What its sequences share, where the attention kernel makes use of that."""
 
     def join(self, sequence: Sequence) -> None:
         """From the next step on `sequence` takes a token each step."""
@@ -111,6 +114,8 @@ class DecodeBatch:
         heappush(self._ends, (sequence._ends, sequence.id, sequence))
         for sight in self._sights:
             sight.enter(sequence.id, stored, steps)
+        if self.sharing is not None:
+            self.sharing.enter(sequence)
 
     def leave(self, sequence: Sequence) -> None:
         """`sequence` stops decoding; its own counters are brought up to date."""
@@ -127,6 +132,8 @@ class DecodeBatch:
         self._blocks[(steps - stored) % self.block_tokens] -= 1
         for sight in self._sights:
             sight.exit(sequence.id, stored, steps)
+        if self.sharing is not None:
+            self.sharing.exit(sequence)
 
     def advance(self, steps: int) -> None:
         """`steps` steps were taken; at most `horizon()`."""

@@ -303,6 +303,7 @@ class Engine:
             batch.growing(self.sights),
             chunks,
             batch.size + ending,
+            batch.sharing.saved if batch.sharing is not None else 0,
         )
         pace = self.timing.pace(work)
         taken = int(self.traffic() * ONE_NS) if self.traffic is not None else 0

@@ -16,7 +16,9 @@ from kvsim.units import Ns
 class Segment:
     """Tokens [depth, end) of a prefix, held by a tier. Policies see a `SegmentView`."""
 
-    __slots__ = ("born", "children", "depth", "end", "key", "locks", "parent", "reuses", "used")
+    __slots__ = (
+        "born", "children", "depth", "end", "key", "locks", "parent", "readers", "reuses", "used",
+    )  # fmt: skip
 
     def __init__(
         self, parent: "Segment | None", key: int, depth: int, end: int, born: Ns = 0
@@ -29,6 +31,8 @@ class Segment:
         self.children: dict[int, Segment] | None = None
         self.locks = 0
         """Sequences that read it now."""
+        self.readers = 0
+        """Of these, those that decode; counted only for kernels that read shared tokens once."""
         self.reuses = 0
         """Look-ups that found it."""
         self.born = self.used = born
@@ -98,6 +102,7 @@ class PrefixTree:
         assert segment.parent.children is not None
         head = Segment(segment.parent, segment.key, segment.depth, tokens, segment.born)
         head.locks, head.reuses, head.used = segment.locks, segment.reuses, segment.used
+        head.readers = segment.readers
         segment.parent.children[segment.key] = head
         segment.key = self._key(segment, tokens, label_tokens)
         segment.parent, segment.depth = head, tokens

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
+from kvsim.models import Attention
 from kvsim.units import Ns
 
 FRACTION = 20
@@ -29,6 +30,8 @@ class Work(NamedTuple):
     chunks: tuple[Chunk, ...]
     sampled: int
     """Rows that go through the LM head: decodes, and chunks that end their prompt."""
+    shared: int = 0
+    """Tokens of full contexts that the attention kernel has read for another decode already."""
 
 
 class Pace(NamedTuple):
@@ -43,6 +46,16 @@ class Pace(NamedTuple):
     extrapolated: bool
     """Some look-up left the measured grid."""
 
+    def at_least(self, first: int, growth: int) -> "Pace":
+        """This, or the bound where that is larger, up to the step at which they cross."""
+        ahead, gain = self.first - first, self.growth - growth
+        if ahead >= 0:
+            if gain >= 0:
+                return self
+            return self._replace(steps=min(self.steps, ahead // -gain + 1))
+        steps = self.steps if gain <= 0 else min(self.steps, (-ahead - 1) // gain + 1)
+        return Pace(first, growth, steps, self.extrapolated)
+
 
 class StepTime(ABC):
     """The duration of a step on one replica. Pure: the same work, the same answer."""
@@ -51,6 +64,8 @@ class StepTime(ABC):
     """FLOP/s of the replica, all its GPUs together."""
     bandwidth: float
     """HBM bytes/s of the replica, all its GPUs together."""
+    classes: tuple[Attention, ...]
+    """Attention classes of the model on one rank; a step's contexts are counted for each."""
 
     @abstractmethod
     def pace(self, work: Work) -> Pace:
@@ -63,6 +78,10 @@ class StepTime(ABC):
     @abstractmethod
     def bytes_moved(self, work: Work) -> tuple[int, int]:
         """HBM bytes of the next step, and by how many each further step has more."""
+
+    def parts(self, work: Work) -> dict[str, float]:
+        """The next step's time in ns by what takes it, for people; bounds apart, they add up."""
+        return {"step": self.pace(work).first / (1 << FRACTION)}
 
 
 def alone(timing: StepTime, chunk: Chunk, classes: int) -> Ns:

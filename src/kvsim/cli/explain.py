@@ -73,6 +73,8 @@ def _memory(memory: dict[str, Any]) -> "Table":
     for key, name in names.items():
         table.add_row(name, f"{memory[key] / GB:.2f} GB", f"{memory[key] / whole:.1%}")
     table.add_row("one GPU as its driver reports it", f"{whole / GB:.2f} GB", "")
+    if memory["kv_elsewhere_bytes"]:
+        table.add_row("KV outside HBM, per GPU", f"{memory['kv_elsewhere_bytes'] / GB:.2f} GB", "")
     if memory["kv_tokens"] is not None:
         given = " (given)" if memory["blocks_given"] else ""
         blocks = f"{memory['kv_blocks']:,} blocks{given}"

@@ -10,7 +10,6 @@ from bisect import bisect_left
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from kvsim.calibration.steps import OperatorTimes
 from kvsim.models import Model
 from kvsim.scenario.build import Replica, longest_context
 from kvsim.scenario.capacity import shape
@@ -37,9 +36,8 @@ def break_even(scenario: Scenario, kind: Model, parts: list[Replica]) -> list[li
     found = []
     for part in parts:
         spots = [room.place(part.pool.parallel.gpus) for _ in range(part.pool.replicas)]
-        whole = shape(kind, part.pool, bits, memory.block_tokens)
+        whole = shape(scenario, kind, part.pool)
         reaches = room.reaches(spots[0], part.gpu)
-        assert isinstance(part.timing, OperatorTimes)
         classes = len(part.timing.classes)
         caching = memory.prefix_caching and whole.reusable
         found.append(

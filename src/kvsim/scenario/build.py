@@ -2,14 +2,16 @@
 
 from dataclasses import dataclass
 
-from kvsim.calibration import calibrations, engine
+from kvsim.calibration import attending, calibrations, engine
 from kvsim.calibration.engine import EngineProfile
+from kvsim.calibration.residing import Residing
 from kvsim.errors import InputError
 from kvsim.hardware import GPU, gpu, host
 from kvsim.models import Model, model
 from kvsim.policies import answers
 from kvsim.scenario.capacity import Capacity, capacity, shape
 from kvsim.scenario.choices import answer, answer_of_tier, check
+from kvsim.scenario.residing import residence, site
 from kvsim.scenario.room import Room
 from kvsim.scenario.schema import WIDTHS, Pool, Scenario
 from kvsim.scenario.workload import workload
@@ -20,6 +22,7 @@ from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.physics import Peak
 from kvsim.sim.recorder import Recorder
+from kvsim.sim.sharing import Sharing
 from kvsim.sim.simulation import Simulation
 from kvsim.sim.timing import StepTime
 from kvsim.traces.request import Workload
@@ -121,7 +124,14 @@ def replica(
         kv_bits=WIDTHS[scenario.precision.kv],
         engine=profile,
     )
-    return Replica(pool, device, step_time, capacity(scenario, pool, kind, device, profile, tokens))
+    step_time = attending(answer("attention", scenario.policies.attention).kernel(), step_time)
+    place = site(scenario, pool, kind, device, profile, tokens)
+    home = residence(scenario, place)
+    room = capacity(scenario, pool, kind, device, profile, tokens, home)
+    if home is not None:
+        inside = max(room.left * room.gpus, 0) // place.token if room.inside else 0
+        step_time = Residing(step_time, home, place, inside)
+    return Replica(pool, device, step_time, room)
 
 
 def _can_be_split(scenario: Scenario, pool: Pool, kind: Model) -> None:
@@ -155,7 +165,7 @@ def _engine(
     step_by_step: bool,
 ) -> Engine:
     memory, policies = scenario.cluster.memory, scenario.policies
-    whole = shape(kind, part.pool, WIDTHS[scenario.precision.kv], memory.block_tokens)
+    whole = shape(scenario, kind, part.pool)
     kept = KVMemory(
         part.capacity.bytes,
         memory.block_tokens,
@@ -192,6 +202,9 @@ def _engine(
         hierarchy,
         traffic,
     )
+    kernel = answer("attention", policies.attention).kernel()
+    if kernel is not None and not kernel.spread and kept.caching:
+        made.batch.sharing = Sharing(kernel)
     if traffic is not None:
         room.fabric.on_change.append(made.disturbed)
     return made

@@ -7,8 +7,10 @@ from kvsim.calibration.steps import seeing
 from kvsim.errors import InputError
 from kvsim.hardware import GPU
 from kvsim.models import Layer, Model
+from kvsim.scenario.choices import answer
 from kvsim.scenario.schema import WIDTHS, Pool, Scenario
 from kvsim.sim.batch import Windowed
+from kvsim.sim.policy import Residence
 
 GB = 10**9
 
@@ -38,13 +40,17 @@ class Shape:
         return not self.state_bytes
 
 
-def shape(model: Model, pool: Pool, kv_bits: int, block_tokens: int) -> Shape:
-    """The layout of `model` as the memory of a replica sees it.
+def shape(scenario: Scenario, model: Model, pool: Pool) -> Shape:
+    """The layout of `model` as the memory of a replica of `pool` sees it.
 
     A model whose layers all have windows keeps everything, as engines without a hybrid allocator
     do: its windows then limit what is read and take no memory of their own.
     """
-    tensor = pool.parallel.tensor
+    tensor, block_tokens = pool.parallel.tensor, scenario.cluster.memory.block_tokens
+    kv_bits = WIDTHS[scenario.precision.kv]
+    kernel = answer("attention", scenario.policies.attention).kernel()
+    if kernel is not None and kernel.spread:
+        tensor = 1  # tokens are split over the GPUs: no head is kept twice
     full, windows = 0, dict[tuple[int, bool], int]()
     for layer in model.layers:
         size = _block_bytes(layer, tensor, kv_bits, block_tokens)
@@ -85,6 +91,10 @@ class Capacity:
     block_bytes: int
     blocks: int | None = None
     """As the user gave them; computed from what is left if not."""
+    elsewhere: int = 0
+    """Bytes of KV that are kept outside HBM while requests run, by a worker that attends."""
+    inside: bool = True
+    """Whether HBM keeps KV too."""
 
     @property
     def left(self) -> int:
@@ -96,7 +106,7 @@ class Capacity:
         """Bytes of KV that fit into the replica."""
         if self.blocks is not None:
             return self.blocks * self.block_bytes
-        total = self.left * self.gpus
+        total = (self.left * self.gpus if self.inside else 0) + self.elsewhere
         return total - total % self.block_bytes if self.block_bytes else total
 
     @property
@@ -108,17 +118,26 @@ class Capacity:
 
 
 def capacity(
-    scenario: Scenario, pool: Pool, model: Model, gpu: GPU, engine: EngineProfile, tokens: int
+    scenario: Scenario,
+    pool: Pool,
+    model: Model,
+    gpu: GPU,
+    engine: EngineProfile,
+    tokens: int,
+    home: Residence | None = None,
 ) -> Capacity:
     """The memory of one replica of `pool` whose largest step computes `tokens` tokens.
+
+    Of what is not all in HBM, `home` says where it is.
 
     Raises InputError when the model does not fit, saying by how much.
     """
     memory, parallel = scenario.cluster.memory, pool.parallel
-    kv_bits = WIDTHS[scenario.precision.kv]
-    whole = shape(model, pool, kv_bits, memory.block_tokens)
+    whole = shape(scenario, model, pool)
     block_bytes = whole.block_bytes + sum(window.block_bytes for window in whole.windows)
+    home = home or Residence()
     weights = model.weights_bytes(WIDTHS[scenario.precision.weights])
+    weights = round(weights * home.weights)
     made = Capacity(
         reported=gpu.visible or gpu.memory,
         usable=int((gpu.visible or gpu.memory) * (memory.utilization or engine.utilization)),
@@ -129,13 +148,16 @@ def capacity(
         gpus=parallel.gpus,
         block_tokens=memory.block_tokens,
         block_bytes=block_bytes,
+        elsewhere=home.worker.capacity if home.worker is not None else 0,
+        inside=home.worker is None or home.hbm_first,
     )
     if memory.blocks is not None:
         given = replace(made, blocks=memory.blocks)
         if weights + given.bytes > made.reported * made.gpus:
             raise InputError(_blocks_do_not_fit(scenario, gpu, given))
         return given
-    if made.left * made.gpus < max(block_bytes, whole.state_bytes):
+    wanted = max(block_bytes, whole.state_bytes) if made.inside else 0
+    if made.left * made.gpus < wanted:
         raise InputError(_does_not_fit(scenario, pool, gpu, made))
     return made
 

@@ -14,7 +14,7 @@ def check(policies: Policies) -> None:
     for tier in TIERS:
         answer_of_tier("eviction", policies.eviction, tier, "lru")
         answer_of_tier("placement", policies.placement, tier, "drop")
-    for question in ("router", "scheduler", "preemption", "restore"):
+    for question in ("router", "scheduler", "preemption", "restore", "attention", "residency"):
         answer(question, getattr(policies, question))
 
 

@@ -4,12 +4,11 @@ from typing import Any
 
 from kvsim.calibration import calibrations, engine
 from kvsim.calibration.residuals import residuals
-from kvsim.calibration.steps import OperatorTimes
 from kvsim.models import model
 from kvsim.scenario.breakeven import break_even
 from kvsim.scenario.build import Replica, replica, step_tokens
 from kvsim.scenario.schema import Scenario
-from kvsim.sim.timing import Chunk, Work
+from kvsim.sim.timing import Chunk, StepTime, Work
 
 DECODES = ((1, 1024), (16, 1024), (64, 4096), (256, 1024))
 """(batch, context) of the decode steps that are shown."""
@@ -56,7 +55,8 @@ def _memory(part: Replica) -> dict[str, Any]:
         "activations_bytes": room.activations,
         "context_bytes": room.context,
         "graphs_bytes": room.graphs,
-        "kv_bytes": room.bytes // room.gpus,
+        "kv_bytes": (room.bytes - room.elsewhere) // room.gpus,
+        "kv_elsewhere_bytes": room.elsewhere // room.gpus,
         "kv_blocks": room.bytes // room.block_bytes if room.block_bytes else None,
         "kv_tokens": room.tokens,
         "blocks_given": room.blocks is not None,
@@ -66,7 +66,6 @@ def _memory(part: Replica) -> dict[str, Any]:
 def _steps(part: Replica, budget: int) -> list[dict[str, Any]]:
     """Durations of typical steps in ms, and their parts."""
     timing = part.timing
-    assert isinstance(timing, OperatorTimes)
     classes = len(timing.classes)
     found = []
     for batch, context in DECODES:
@@ -84,7 +83,7 @@ def _steps(part: Replica, budget: int) -> list[dict[str, Any]]:
     return found
 
 
-def _step(timing: OperatorTimes, name: str, work: Work) -> dict[str, Any]:
+def _step(timing: StepTime, name: str, work: Work) -> dict[str, Any]:
     parts = {part: ns / 1e6 for part, ns in timing.parts(work).items()}
     pace = timing.pace(work)
     flops, moved = timing.flops(work)[0], timing.bytes_moved(work)[0]

@@ -172,6 +172,10 @@ class Policies(Part):
     """What the tiers below HBM keep: one answer for all, or `{dram: ..., ssd: ...}`."""
     restore: Choice = "break_even"
     """Whether what they keep is loaded or computed again."""
+    attention: Choice = "plain"
+    """What decode kernels do about prefixes that sequences of a batch share."""
+    residency: Choice = "hbm"
+    """Where weights and the KV of running requests live, and who attends to it."""
     prefetch: Choice = "none"
     """When KV that is on its way up is needed: all of it, or layer by layer."""
     compression: tuple[()] = ()
