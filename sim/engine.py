@@ -334,9 +334,7 @@ class Engine:
             sequence.computed += tokens
             if not sequence.missing:
                 self._sample(sequence, done)
-        if len(done) > 1:
-            done.sort(key=lambda sequence: sequence.id)
-        for sequence in done:
+        for sequence in sorted(done, key=lambda sequence: sequence.id):
             self._part(sequence)
 
     def _part(self, sequence: Sequence) -> None:
