@@ -65,6 +65,25 @@ def show(
         _print(described)
 
 
+@app.command("presets")
+def list_presets(json: Json = False) -> None:
+    """Published systems that answer several questions at once: `policies: {preset: NAME}`."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    from kvsim.scenario.presets import preset, presets
+
+    found = [preset(name) for name in presets()]
+    if json:
+        print_json({"presets": [one._asdict() for one in found]})
+        return
+    table = Table("preset", "what it is", "its answers", box=None, pad_edge=False)
+    for one in found:
+        answers = ", ".join(f"{question}: {answer}" for question, answer in one.policies.items())
+        table.add_row(one.name, escape(one.title), escape(answers))
+    out().print(table)
+
+
 def _print(described: "Description") -> None:
     console = out()
     console.print(f"[bold]{described.question}: {described.name}[/]")

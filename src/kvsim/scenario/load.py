@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from kvsim.errors import InputError, perhaps
 from kvsim.scenario.faults import sentences
+from kvsim.scenario.presets import complete
 from kvsim.scenario.schema import Scenario
 from kvsim.sim.recorder import TIERS
 
@@ -59,6 +60,7 @@ def load(
     for change in changes:
         apply(document, change)
     _locate(document, path.parent)
+    complete(document)
     return parse(document, str(path))
 
 

@@ -163,6 +163,8 @@ class Cluster(Part):
 class Policies(Part):
     """An answer for each question."""
 
+    preset: str | None = None
+    """A published system's answers to several questions; what is said beside it wins."""
     router: Choice = "round_robin"
     scheduler: Choice = "chunked_prefill"
     preemption: Choice = "recompute"
