@@ -36,6 +36,8 @@ class EngineProfile:
     """Smallest time to turn logits into tokens."""
     sampler_passes: float
     """How often the sampler reads or writes all logits of its rows."""
+    runs_ahead: bool
+    """The next step is scheduled while one runs, so that a newcomer waits for both."""
     graph_sizes: tuple[int, ...]
     """Batch sizes with a captured graph: decode batches are padded to them."""
 
@@ -83,5 +85,6 @@ def _profile(name: str, fields: dict[str, Any]) -> EngineProfile:
         duration(fields["request"]),
         duration(fields["sampler"]),
         float(fields["sampler_passes"]),
+        bool(fields["runs_ahead"]),
         tuple(fields["graph_sizes"]),
     )

@@ -80,15 +80,20 @@ class Measured(Operators):
         ns = line(row, m) if grid else taller(row, m)
         return Timed(pieces * ns, m > row.contexts[-1])
 
-    def decode(self, attention: Attention, batch: int, beside: bool = False) -> tuple[Row, int]:
+    def decode(self, attention: Attention, batch: int, beside: int = 0) -> tuple[Row, int]:
         """Of an equivalent shape, between the two batch sizes around."""
-        found = self._decodes(attention, beside and bool(self.table.beside))
+        found = self._decodes(attention, beside)
         if found is None:
             return self.roofline.decode(attention, batch)[0], 0
         scale = attention.kv_heads / found.kv_heads
         row, known = by_batch(found.rows, batch * scale, found.spread)
         totals = tuple(round(total / scale) for total in row.contexts)
         return Row(totals, rising(row.ns)), int(known / scale) if found.inside else 0
+
+    def sizes(self, attention: Attention) -> tuple[int, ...]:
+        """Of an equivalent shape."""
+        heads = self._like(attention, self.table.beside)
+        return tuple(self.table.beside[heads[0]]) if heads else ()
 
     def prefill(self, attention: Attention, tokens: int) -> Prefill:
         """Of the shape itself, or between those with more and with fewer query heads."""
@@ -121,6 +126,11 @@ class Measured(Operators):
         row = self.table.elementwise
         return layers * taller(row, size / layers) if row else super().small(layers, size)
 
+    def once(self, size: int) -> float:
+        """By bytes, where it was measured."""
+        row = self.table.once
+        return taller(row, size) if row else super().once(size)
+
     def sampler(self, size: int) -> float | None:
         """By bytes of logits."""
         return taller(self.table.sampler, size) if self.table.sampler else None
@@ -139,8 +149,10 @@ class Measured(Operators):
         times = interpolated(grid, shape, self.roofline, bits)
         return Row(grid.m, times) if times else None
 
-    def _decodes(self, attention: Attention, beside: bool) -> Decodes | None:
-        table = self.table.beside if beside else self.table.decode
+    def _decodes(self, attention: Attention, beside: int) -> Decodes | None:
+        table = self.table.decode
+        if beside:
+            table = {head: rows[beside] for head, rows in self.table.beside.items()}
         heads = [h for h in self._like(attention, table) if not h.window]
         if not heads:
             return None

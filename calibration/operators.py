@@ -59,12 +59,16 @@ class Operators(ABC):
         """Multiply `m` rows in all by `groups` matrices of k x n, stored with `bits`."""
 
     @abstractmethod
-    def decode(self, attention: Attention, batch: int, beside: bool = False) -> tuple[Row, int]:
+    def decode(self, attention: Attention, batch: int, beside: int = 0) -> tuple[Row, int]:
         """One layer's attention of `batch` single tokens, by tokens read in all.
 
-        `beside`: in a step that holds prompts too, whose time comes on top. Also the number of
-        tokens in all beyond which it is extrapolated.
+        `beside`: in a step that holds so many tokens of prompts too, one of `sizes`, whose time
+        comes on top. Also the number of tokens in all beyond which it is extrapolated.
         """
+
+    def sizes(self, attention: Attention) -> tuple[int, ...]:
+        """Tokens of prompts beside which decoding was measured; none where it was alone only."""
+        return ()
 
     @abstractmethod
     def prefill(self, attention: Attention, tokens: int) -> Prefill:
@@ -90,6 +94,10 @@ class Operators(ABC):
     def small(self, layers: int, size: int) -> float:
         """The kernels between products and attention, which move `size` bytes in all `layers`."""
         return layers * KERNELS_PER_LAYER * KERNEL_FLOOR + self.stream(size)
+
+    def once(self, size: int) -> float:
+        """The embedding and the last norm of a step whose hidden states take `size` bytes."""
+        return 2 * KERNEL_FLOOR + self.stream(4 * size)
 
     def sampler(self, size: int) -> float | None:
         """From `size` bytes of logits to tokens; None where the engine's profile is to say."""

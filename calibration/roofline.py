@@ -53,7 +53,7 @@ class Roofline(Operators):
         )
         return Timed(ns * 1e9 + GEMM_FLOOR * (1 if wide else 2), False)
 
-    def decode(self, attention: Attention, batch: int, beside: bool = False) -> tuple[Row, int]:
+    def decode(self, attention: Attention, batch: int, beside: int = 0) -> tuple[Row, int]:
         """Reading the KV, or the arithmetic on it where many query heads share a KV head."""
         per_token = attention.read_bytes(self.kv_bits) / attention.layers
         flops = attention.pair_flops(prefill=False) / attention.layers

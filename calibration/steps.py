@@ -4,8 +4,9 @@
          + attention(decodes, contexts) + attention(chunks)
 
 and never less than the FLOP and the byte bound. Decode attention is piecewise affine in the tokens
-read, so a run of equal steps is an arithmetic series up to the next knot of the tables. Sequences
-of a batch count as equally long: uneven ones run somewhat slower than this says.
+read, so a run of equal steps is an arithmetic series up to the next knot of the tables. How much
+the contexts of a batch deviate from their mean does not change while it decodes, so that uneven
+ones add a constant (`kvsim.calibration.uneven`).
 
 Pipeline parallel: a step is one round in which p sub-batches follow each other through p stages.
 Each stage then takes a p-th of the layers p times, so the round lasts as long as one sub-batch
@@ -19,12 +20,16 @@ from typing import NamedTuple
 from kvsim.calibration.engine import EngineProfile
 from kvsim.calibration.ledger import HEAD_BITS, ONE, Ledger, experts, seeing
 from kvsim.calibration.operators import Gemms, Operators
+from kvsim.calibration.table import between
+from kvsim.calibration.uneven import uneven
 from kvsim.models import Model
 from kvsim.sim.timing import Chunk, Pace, StepTime, Work
 
 __all__ = ["OperatorTimes", "seeing"]
 
 FOREVER = 1 << 60
+UNIT = 1 << 10
+"""Shares are integers over this, so that a pace stays exact."""
 LOGIT_BYTES = 4
 """Logits are sampled from in fp32."""
 
@@ -36,6 +41,19 @@ class Curve(NamedTuple):
     first: tuple[int, ...]
     """Value at tokens 0 of each piece, in 2**-20 ns."""
     slope: tuple[int, ...]
+    known: int
+    """Tokens beyond which it is extrapolated."""
+
+
+class Attended(NamedTuple):
+    """Decode attention of one class in a step."""
+
+    time: int
+    """In 2**-20 ns."""
+    slope: int
+    """The same per token read."""
+    knot: int | None
+    """Tokens read in all up to which the slope holds; None where it goes on."""
     known: int
     """Tokens beyond which it is extrapolated."""
 
@@ -82,10 +100,13 @@ class OperatorTimes(StepTime):
         self.fixed = cache(self.fixed)  # type: ignore[method-assign]
         self.head = cache(self.head)  # type: ignore[method-assign]
         self.curve = cache(self.curve)  # type: ignore[method-assign]
+        self.lag = cache(self.lag)  # type: ignore[method-assign]
+        self._sizes = [operators.sizes(one) for one in self.classes]
+        self._sees_all = [one.window is None for one in self.classes]
 
     def pace(self, work: Work) -> Pace:
         """Duration of the next step and how it grows."""
-        decodes, contexts, growing, chunks, sampled, _ = work
+        decodes, contexts, growing, chunks, sampled, *_ = work
         ledger = self.ledger
         rows, sampled = self._rows(work), -(-sampled // self.pipeline)
         fixed, head = self.fixed(rows), self.head(sampled)
@@ -98,18 +119,17 @@ class OperatorTimes(StepTime):
         for index, flop_time in enumerate(ledger.flop_times):
             if decodes:
                 total, grows = contexts[index], growing[index]
-                knots, values, slopes, known = self.curve(index, decodes, bool(chunks))
-                piece = min(max(bisect_left(knots, total) - 1, 0), len(knots) - 2)
-                slope, byte_time = slopes[piece], ledger.byte_times[index]
-                first += values[piece] + slope * total
+                time, slope, knot, known = self._attend(index, work)
+                byte_time = ledger.byte_times[index]
+                first += time
                 flop_bound += flop_time * total
                 byte_bound += byte_time * total
                 if grows:
                     growth += slope * grows
                     more_flops += flop_time * grows
                     more_bytes += byte_time * grows
-                    if piece < len(knots) - 2:
-                        steps = min(steps, (knots[piece + 1] - total) // grows + 1)
+                    if knot is not None:
+                        steps = min(steps, (knot - total) // grows + 1)
                     if total <= known:
                         steps = min(steps, (known - total) // grows + 1)
                 extrapolated |= total > known
@@ -170,10 +190,48 @@ class OperatorTimes(StepTime):
         passes = self.engine.sampler_passes * logits / self.operators.gpu.bandwidth * 1e9
         return self.engine.sampler_ns + passes
 
-    def curve(self, index: int, decodes: int, beside: bool = False) -> Curve:
+    def _attend(self, index: int, work: Work) -> "Attended":
+        """Decode attention of one class in the next step."""
+        total, decodes = work.contexts[index], work.decodes
+        sizes = self._sizes[index] if work.chunks else ()
+        if sizes:
+            time, slope, known = self._beside(index, work, sizes)
+            knot = None
+        else:
+            knots, values, slopes, known = self.curve(index, decodes)
+            piece = min(max(bisect_left(knots, total) - 1, 0), len(knots) - 2)
+            knot = knots[piece + 1] if piece < len(knots) - 2 else None
+            slope = slopes[piece]
+            time = values[piece] + slope * total
+        if work.spread and self._sees_all[index]:
+            time += slope * work.spread * self.lag(index, decodes, bool(sizes)) // UNIT
+        return Attended(time, slope, knot, known)
+
+    def _beside(self, index: int, work: Work, sizes: tuple[int, ...]) -> tuple[int, int, int]:
+        """What decodes add to a step with prompts: time, time per token, and what total is known.
+
+        Linear in the prompts' tokens between measured sizes.
+        """
+        tokens, total = sum(chunk.tokens for chunk in work.chunks), work.contexts[index]
+        low, share = between(sizes, min(max(tokens, sizes[0]), sizes[-1]))
+        time = slope = 0.0
+        known = 0
+        for size, weight in ((sizes[low], 1 - share), (sizes[low + 1], share)):
+            knots, values, slopes, known = self.curve(index, work.decodes, size)
+            piece = min(max(bisect_left(knots, total) - 1, 0), len(knots) - 2)
+            time += weight * (values[piece] + slopes[piece] * total)
+            slope += weight * slopes[piece]
+        return int(time), int(slope), known
+
+    def lag(self, index: int, decodes: int, beside: bool) -> int:
+        """What uneven contexts add: in 1/UNIT of reading as many tokens as the contexts deviate."""
+        tiles = self.classes[index].kv_heads * -(-decodes // self.pipeline)
+        return round(uneven(tiles / self.operators.gpu.sms, beside) * UNIT)
+
+    def curve(self, index: int, decodes: int, beside: int = 0) -> Curve:
         """Decode attention of one class for `decodes` sequences over all sub-batches.
 
-        `beside`: in a step that holds prompts too.
+        `beside`: in a step that holds so many tokens of prompts too.
         """
         attention = self.classes[index]
         batch = -(-decodes // self.pipeline)
@@ -220,6 +278,7 @@ class OperatorTimes(StepTime):
             gemms += matmul.times * timed.ns
             extrapolated |= timed.extrapolated
         small = operators.small(len(model.layers), self._small_bytes * rows)
+        small += operators.once(rows * model.reduction_bytes)
         reduces = 0.0
         if self.tensor > 1:
             reduce = operators.all_reduce(rows * model.reduction_bytes, self.tensor)

@@ -4,8 +4,9 @@ A file is gzipped JSON: `gpu`, `origin` (where the numbers were measured, by who
 licence), `prefill_attention`, `decode_attention`, `all_reduce` and `residuals`. Products are in
 `gemm`, a grid over (n, k), or in `gemm_shapes`, where only some models' own shapes were measured.
 Optional: `chunks` (prompts that follow a history), `decode_beside_prompts` (decoding in a step that
-also computes prompts), `elementwise` (a layer's small kernels, by the bytes they move), `sampler`
-(by bytes of logits). Times are in units of 10 ns. What is not measured is not there; who asks for
+also computes prompts, by their tokens), `elementwise` (a layer's small kernels, by the bytes they
+move), `sampler` (by bytes of logits), `once` (the embedding and the last norm, by bytes of hidden
+states). Times are in units of 10 ns. What is not measured is not there; who asks for
 it must fall back and say so.
 """
 
@@ -73,9 +74,9 @@ class Table:
     """One sequence alone, and a sequence's share where the GPU is full, by length."""
     decode: dict[Head, dict[int, Row]]
     """By batch size."""
-    beside: dict[Head, dict[int, Row]]
-    """Decoding in a step that holds a prompt's chunk too, by batch size; the chunk's time is not in
-    it. Other kernels run then: at 128 sequences they take 1.6 to 4 times as long on RTX cards."""
+    beside: dict[Head, dict[int, dict[int, Row]]]
+    """What decodes add to a step that holds prompts, by tokens of these and by batch size. Other
+    kernels run then: at 128 sequences they take 1.6 to 4 times as long on RTX cards."""
     all_reduce: dict[int, Row]
     """By GPUs; `contexts` are bytes."""
     shapes: dict[int, Shapes]
@@ -86,6 +87,8 @@ class Table:
     """A layer's norms, rotary and activation, over the bytes of `Model.elementwise_bytes`."""
     sampler: Row | None
     """From logits to tokens, over the bytes of fp32 logits."""
+    once: Row | None
+    """The embedding and the last norm, over the bytes of a step's hidden states."""
     residuals: tuple[tuple[Any, ...], ...]
     sha256: str
 
@@ -119,7 +122,12 @@ def parse(file: dict[str, Any], sha256: str = "") -> Table:
         {int(bits): _gemm(part) for bits, part in file["gemm"].items()},
         {Head(*part["head"]): _prompts(part) for part in file["prefill_attention"]},
         _rows(file["decode_attention"], "batch"),
-        _rows(file.get("decode_beside_prompts", []), "batch"),
+        {
+            Head(*part["head"]): {
+                int(tokens): _batches(rows) for tokens, rows in part["tokens"].items()
+            }
+            for part in file.get("decode_beside_prompts", [])
+        },
         {int(gpus): _row(row) for gpus, row in file["all_reduce"].items()},
         {
             int(bits): {(n, k): _row(row) for n, k, row in part}
@@ -128,16 +136,18 @@ def parse(file: dict[str, Any], sha256: str = "") -> Table:
         _rows(file.get("chunks", []), "tokens"),
         _row(file["elementwise"]) if "elementwise" in file else None,
         _row(file["sampler"]) if "sampler" in file else None,
+        _row(file["once"]) if "once" in file else None,
         tuple(tuple(row) for row in file["residuals"]),
         sha256,
     )
 
 
 def _rows(parts: list[dict[str, Any]], axis: str) -> dict[Head, dict[int, Row]]:
-    return {
-        Head(*part["head"]): {int(at): _row(row) for at, row in part[axis].items()}
-        for part in parts
-    }
+    return {Head(*part["head"]): _batches(part[axis]) for part in parts}
+
+
+def _batches(rows: dict[str, list[list[int]]]) -> dict[int, Row]:
+    return {int(at): _row(row) for at, row in rows.items()}
 
 
 def _row(pair: list[list[int]]) -> Row:

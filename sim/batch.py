@@ -5,6 +5,7 @@ the batch's own step count, which does not change while it decodes.
 """
 
 from heapq import heappop, heappush
+from math import isqrt
 from typing import NamedTuple
 
 from kvsim.sim.sequence import Sequence
@@ -97,6 +98,8 @@ class DecodeBatch:
         """Steps taken since the beginning."""
         self.stored = 0
         """Tokens stored before the next step, summed over the batch."""
+        self._offsets = self._squares = 0
+        """Sums of stored tokens less steps, which do not change while a sequence decodes."""
         self._blocks = [0] * block_tokens
         self._ends: list[tuple[int, int, Sequence]] = []
         self._sights = [_Sight(rule, block_tokens) for rule in windows]
@@ -110,6 +113,9 @@ class DecodeBatch:
         sequence._ends = steps + sequence.stretch
         self.size += 1
         self.stored += stored
+        offset = stored - steps
+        self._offsets += offset
+        self._squares += offset * offset
         self._blocks[(steps - stored) % self.block_tokens] += 1
         heappush(self._ends, (sequence._ends, sequence.id, sequence))
         for sight in self._sights:
@@ -129,6 +135,9 @@ class DecodeBatch:
         stored = sequence.computed
         self.size -= 1
         self.stored -= stored
+        offset = stored - steps
+        self._offsets -= offset
+        self._squares -= offset * offset
         self._blocks[(steps - stored) % self.block_tokens] -= 1
         for sight in self._sights:
             sight.exit(sequence.id, stored, steps)
@@ -167,6 +176,11 @@ class DecodeBatch:
             if turn is not None and turn < nearest:
                 nearest = turn
         return nearest - self.steps
+
+    @property
+    def spread(self) -> int:
+        """Standard deviation of the stored tokens, times the number of sequences."""
+        return isqrt(self.size * self._squares - self._offsets * self._offsets)
 
     def contexts(self, restrictions: tuple[int | None, ...]) -> tuple[int, ...]:
         """Tokens read in the next step per attention class; its sight's index, None for all."""

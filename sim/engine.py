@@ -46,6 +46,7 @@ class Engine:
         step_by_step: bool = False,
         hierarchy: Hierarchy | None = None,
         traffic: Callable[[], float] | None = None,
+        runs_ahead: bool = False,
     ) -> None:
         self.env = env
         self.index = index
@@ -64,14 +65,21 @@ class Engine:
         """The tiers below HBM; None without any."""
         self.traffic = traffic
         """Share of the HBM's bandwidth that transfers take at this instant; None: never any."""
+        self.runs_ahead = runs_ahead
+        """The next step is queued on the GPU while one runs: a newcomer waits for both."""
 
         self.waiting: deque[Sequence] = deque()
+        self._late: deque[tuple[Ns, Sequence]] = deque()
+        """Newcomers, since when, who came after the next step had been queued."""
+        self._last_begun: Ns = 0
+        """When the step that ended last began."""
         self.prefilling: list[Sequence] = []
         self.batch = DecodeBatch(memory.block_tokens, memory.block_bytes, memory.windows)
         self.preempting = False
         self._running: dict[Sequence, None] = {}
         self._paused: dict[Sequence, None] = {}
         self._chunks: list[tuple[Sequence, int]] = []
+        self._is_idle = False
         self._span: Span | None = None
         self._steps = 0
         """Steps of the span that will be taken: all of them, unless it has been cut."""
@@ -97,7 +105,7 @@ class Engine:
     @property
     def waiting_requests(self) -> int:
         """Requests in the queue."""
-        return len(self.waiting)
+        return len(self.waiting) + len(self._late)
 
     @property
     def running_requests(self) -> int:
@@ -130,10 +138,14 @@ class Engine:
         sequence.replica = self.index
         self._paused.pop(sequence, None)
         self.waiting.append(sequence)
-        if self._span is None:
+        if self._is_idle:
             self.sleeper.wake(PLAN + self.index)
-        elif self.hierarchy is not None or self.scheduler.awaits(self):
-            self._cut()
+            return
+        matters = self.hierarchy is not None or self.scheduler.awaits(self)
+        if self.runs_ahead:
+            self._late.append((self.env.now, self.waiting.pop()))
+        if self._span is not None and matters:
+            self._cut(1 if self.runs_ahead else 0)
 
     def disturbed(self) -> None:
         """Transfers have begun, ended or changed pace: steps no longer take what they took.
@@ -150,7 +162,9 @@ class Engine:
             self._plan()
             if not self._chunks and not self.batch.size:
                 self._span = None
+                self._is_idle = True
                 yield self.sleeper.forever()
+                self._is_idle = False
                 self._clock = env.now << FRACTION
                 continue
             span = self._begin()
@@ -179,7 +193,8 @@ class Engine:
             if sequence._ends is not None:
                 self.batch.leave(sequence)
         parked = self.parking.parked if self.parking is not None else ()
-        return [*self._running, *self._paused, *parked, *self.waiting]
+        late = (sequence for _, sequence in self._late)
+        return [*self._running, *self._paused, *parked, *self.waiting, *late]
 
     # How it does it
 
@@ -194,6 +209,8 @@ class Engine:
                 self._preempt(self.preemption.victim(self._victims()))
             memory.grow(batch.demand(1))
             self._grown = 1
+        if self._late:
+            self._welcome(self._last_begun)
         if self.parking is not None and self.waiting and not self.preempting:
             self.parking.fetch()
         if self.waiting or self.prefilling:
@@ -202,6 +219,14 @@ class Engine:
                 if not self.parking.give_back(self._release):
                     break
                 self._schedule()
+        if self._late and not (self._chunks or batch.size):
+            self._welcome(self.env.now)  # no step is in their way
+            self._plan()
+
+    def _welcome(self, until: Ns) -> None:
+        """Newcomers who came by `until` join the queue."""
+        while self._late and self._late[0][0] <= until:
+            self.waiting.append(self._late.popleft()[1])
 
     def _schedule(self) -> None:
         """Carry out the scheduler's moves."""
@@ -304,13 +329,14 @@ class Engine:
             chunks,
             batch.size + ending,
             batch.sharing.saved if batch.sharing is not None else 0,
+            batch.spread,
         )
         pace = self.timing.pace(work)
         taken = int(self.traffic() * ONE_NS) if self.traffic is not None else 0
         if taken:
             pace = pace._replace(first=pace.first + (pace.first * taken >> FRACTION))
         steps = 1
-        if not (chunks or taken or self.preempting or self.step_by_step):
+        if not (chunks or taken or self.preempting or self.step_by_step or self._late):
             steps = min(pace.steps, batch.horizon())
             steps = batch.affordable(memory.room + batch.demand(1), steps)
         self._span = span = Span(self._clock, pace, work, steps)
@@ -325,6 +351,7 @@ class Engine:
             self._take(steps)
         self.recorder.span(self, span, steps)
         self._span = None
+        self._last_begun = span.boundary(steps - 1) >> FRACTION
         self._clock = span.boundary(steps)
         done: list[Sequence] = []
         if batch.size:
@@ -388,11 +415,12 @@ class Engine:
         self.memory.grow(batch.demand(steps) - batch.demand(self._grown))
         self._grown = steps
 
-    def _cut(self) -> None:
-        """End the running span at its next boundary; a step that begins now is taken."""
+    def _cut(self, more: int = 0) -> None:
+        """End the running span at its next boundary, or `more` steps later; a step that begins now
+        is taken."""
         span, now = self._span, self.env.now
         assert span is not None
-        begun = max(1, span.begun(now))
+        begun = max(1, span.begun(now)) + more
         if begun < self._steps:
             self._steps = begun
             at = span.boundary(begun) >> FRACTION

@@ -32,6 +32,8 @@ class Work(NamedTuple):
     """Rows that go through the LM head: decodes, and chunks that end their prompt."""
     shared: int = 0
     """Tokens of full contexts that the attention kernel has read for another decode already."""
+    spread: int = 0
+    """Standard deviation of the decodes' contexts times their number, in tokens."""
 
 
 class Pace(NamedTuple):

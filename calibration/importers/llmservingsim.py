@@ -6,9 +6,9 @@ FOLDER is one variant of a model, such as `RTX4090/meta-llama/Llama-3.1-8B/bf16`
 and `tp1/` (and `tp2/`), whose CSV files may be gzipped. Times are in us, of one layer; a rank of
 tensor parallelism was profiled as a narrower model on one GPU, so there are no all-reduces.
 
-Of attention of prompts together with decodes only the steps with the smallest chunk are taken over,
-as decoding beside prompts; how well the sum of that and the chunk alone agrees with all the others
-is a residual. Not taken over: uneven contexts (`skew.csv`), the embedding and the last norm.
+Of attention of prompts together with decodes the steps whose chunk has no history are taken over,
+as what the decodes add to the chunk alone; how well that agrees with all the others is a residual.
+Of uneven contexts (`skew.csv`) only the ratios can be used: see `kvsim.calibration.uneven`.
 """
 
 import sys
@@ -27,6 +27,8 @@ PRODUCTS = {"qkv": "qkv_proj", "o": "o_proj", "gate_up": "gate_up_proj", "down":
 """The profile's layer for each product of a model."""
 SMALL = {"layernorm": 2, "rotary_emb": 1, "act_fn": 1}
 """Small kernels of a layer and how often it runs them; attention includes writing the KV."""
+ONCE = ("embedding", "final_layernorm")
+"""What a step runs once, whatever the layers."""
 PROFILED = "llama-3.1-8b"
 BITS = 16
 FEW = 16
@@ -74,12 +76,13 @@ def tables(data: "dict[int, dict[str, pd.DataFrame]]", gpu: str, device: str) ->
             {"head": heads[t], "batch": _decode(frame)} for t, frame in attention.items()
         ],
         "decode_beside_prompts": [
-            {"head": heads[t], "batch": _beside(frame)} for t, frame in attention.items()
+            {"head": heads[t], "tokens": _beside(frame)} for t, frame in attention.items()
         ],
         "chunks": [{"head": heads[t], "tokens": _chunks(f)} for t, f in attention.items()],
         "all_reduce": {},
         "elementwise": _small(data[1]["dense"], kind, 1),
         "sampler": _row(sampler[sampler["layer"] == "sampler"], "sequences", logits),
+        "once": _once(data[1]["dense"], kind),
         "residuals": [*_together(attention.values()), *_ranks(data, kind)],
     }
 
@@ -115,17 +118,36 @@ def _small(dense: "pd.DataFrame", kind: Model, tensor: int) -> Points:
     return points(zip(times.index * size, times.values, strict=True), NS_PER_US)
 
 
+def _once(dense: "pd.DataFrame", kind: Model) -> Points:
+    """The embedding and the last norm, by the bytes of a step's hidden states."""
+    frame = dense[dense["layer"].isin(ONCE)]
+    times = frame.groupby("tokens")["time_us"].sum()
+    return points(zip(times.index * kind.reduction_bytes, times.values, strict=True), NS_PER_US)
+
+
 def _decode(frame: "pd.DataFrame") -> dict[str, Points]:
     only = frame[(frame["prefill_chunk"] == 0) & (frame["n_decode"] > 0)]
     return {str(batch): _row(part, "kv_decode") for batch, part in only.groupby("n_decode")}
 
 
-def _beside(frame: "pd.DataFrame") -> dict[str, Points]:
-    """Beside the smallest chunk, whose own work is too little to be seen."""
-    least = frame.loc[frame["prefill_chunk"] > 0, "prefill_chunk"].min()
-    only = (frame["prefill_chunk"] == least) & (frame["kv_prefill"] == 0) & (frame["n_decode"] > 0)
-    rows = frame[only].groupby("n_decode")
-    return {str(batch): _row(part, "kv_decode") for batch, part in rows}
+def _beside(frame: "pd.DataFrame") -> dict[str, dict[str, Points]]:
+    """What decodes add to a chunk of so many tokens without a history, its launch included."""
+    begins = frame[(frame["kv_prefill"] == 0) & frame["prefill_chunk"].isin(_doubled(frame))]
+    alone = begins[begins["n_decode"] == 0].set_index("prefill_chunk")["time_us"]
+    floor = float(alone.iloc[0])
+    found = {}
+    for tokens, steps in begins[begins["n_decode"] > 0].groupby("prefill_chunk"):
+        added = (steps["time_us"] - alone[tokens] + floor).clip(lower=0.0)
+        rows = steps.assign(time_us=added).groupby("n_decode")
+        found[str(tokens)] = {str(batch): _row(part, "kv_decode") for batch, part in rows}
+    return found
+
+
+def _doubled(frame: "pd.DataFrame") -> list[int]:
+    """Chunks that are twice one another, of which the profile has all combinations."""
+    least = int(frame.loc[frame["prefill_chunk"] > 0, "prefill_chunk"].min())
+    largest = int(frame["prefill_chunk"].max())
+    return [least << power for power in range((largest // least).bit_length())]
 
 
 def _prompts(frame: "pd.DataFrame") -> "pd.DataFrame":
@@ -154,18 +176,16 @@ def _alone(frame: "pd.DataFrame") -> Points:
 
 
 def _together(frames: "Iterable[pd.DataFrame]") -> Iterator[list[Any]]:
-    """All steps of prompts and decodes, against the sum of both; most are not taken over."""
+    """Steps whose chunk has a history, against that chunk alone and what decodes add to it."""
     pairs: list[tuple[int, float, float]] = []
     axes = ["prefill_chunk", "kv_prefill", "n_decode", "kv_decode"]
     for frame in frames:
         times = {tuple(key): us for *key, us in frame[[*axes, "time_us"]].to_numpy()}
-        least = min(key[0] for key in times if key[0])
-        floor = times[least, 0, 0, 0]
         for (tokens, history, batch, context), us in times.items():
-            prompt = times.get((tokens, history, 0, 0))
-            beside = times.get((least, 0, batch, context))
-            if batch and (tokens, history) > (least, 0) and prompt and beside:
-                pairs.append((batch, prompt + beside - floor, us))
+            prompt, alone = times.get((tokens, history, 0, 0)), times.get((tokens, 0, 0, 0))
+            beside = times.get((tokens, 0, batch, context))
+            if batch and tokens and history and prompt and alone and beside:
+                pairs.append((batch, prompt + max(beside - alone, 0.0), us))
     few, many = f"up to {FEW}", f"over {FEW}"
     yield checked(f"prompt beside {few} decodes", ((p, us) for n, p, us in pairs if n <= FEW))
     yield checked(f"prompt beside {many} decodes", ((p, us) for n, p, us in pairs if n > FEW))

@@ -77,7 +77,7 @@ def build(scenario: Scenario, step_by_step: bool = False) -> Machine:
     room = Room(env, scenario, block_bytes)
     for part in pools:
         for _ in range(part.pool.replicas):
-            made = _engine(env, scenario, kind, part, cluster, room, step_by_step)
+            made = _engine(env, scenario, kind, profile, part, cluster, room, step_by_step)
             cluster.engines.append(made)
     simulation = Simulation(env, cluster, recorder)
     return Machine(scenario, kind, profile, pools, load, room, simulation)
@@ -159,6 +159,7 @@ def _engine(
     env: Clock,
     scenario: Scenario,
     kind: Model,
+    profile: EngineProfile,
     part: Replica,
     cluster: Cluster,
     room: Room,
@@ -201,6 +202,7 @@ def _engine(
         step_by_step,
         hierarchy,
         traffic,
+        profile.runs_ahead,
     )
     kernel = answer("attention", policies.attention).kernel()
     if kernel is not None and not kernel.spread and kept.caching:

@@ -42,4 +42,4 @@ def complete(document: dict[str, Any]) -> None:
     policies = document.get("policies")
     name = policies.get("preset") if isinstance(policies, dict) else None
     if isinstance(name, str):
-        document["policies"] = {**preset(name).policies, **policies}
+        document["policies"] = preset(name).policies | document["policies"]

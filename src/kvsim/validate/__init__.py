@@ -1,0 +1,1 @@
+"""Predicted against measured: recorded runs and published serving points, errors by regime."""
