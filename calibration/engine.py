@@ -1,7 +1,8 @@
 """What a serving engine adds to its kernels: memory it sets aside and time on the host."""
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,10 @@ class EngineProfile:
     """Smallest time to turn logits into tokens."""
     sampler_passes: float
     """How often the sampler reads or writes all logits of its rows."""
+    prompt_step_ns: int
+    """The same for a step that holds prompts, on top."""
+    spare_slots: Mapping[str, int] = field(hash=False)
+    """Slots of the largest batch that no request gets, by version of the engine."""
     runs_ahead: bool
     """The next step is scheduled while one runs, so that a newcomer waits for both."""
     graph_sizes: tuple[int, ...]
@@ -85,6 +90,8 @@ def _profile(name: str, fields: dict[str, Any]) -> EngineProfile:
         duration(fields["request"]),
         duration(fields["sampler"]),
         float(fields["sampler_passes"]),
+        duration(fields["prompt_step"]),
+        dict(fields["spare_slots"]),
         bool(fields["runs_ahead"]),
         tuple(fields["graph_sizes"]),
     )

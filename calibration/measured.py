@@ -7,17 +7,30 @@ from math import inf, log
 from typing import NamedTuple
 
 from kvsim.calibration.contexts import by_batch, following, saturated
-from kvsim.calibration.operators import Gemms, Operators, Prefill, Timed
+from kvsim.calibration.operators import (
+    KERNEL_GAP,
+    KERNELS_PER_LAYER,
+    Experts,
+    Gemms,
+    Operators,
+    Prefill,
+    Timed,
+)
 from kvsim.calibration.products import interpolated, nearby, taller
 from kvsim.calibration.roofline import Roofline
 from kvsim.calibration.table import Head, Row, Table, between, line, rising, strain
 from kvsim.hardware import GPU
 from kvsim.models import Attention
 
+ALL_KERNELS = 2 * KERNELS_PER_LAYER
+"""Kernels of a layer: profiles with times of small kernels hold bare kernel times of all others
+too (four products, attention)."""
 FULL_BATCH = 256
 """The largest batch of the prefill tables: a share holds this part of one launch."""
 
 
+MORE_PIECES = 8
+"""Into how many more pieces a product is cut where the grid has holes for the wider ones."""
 SPREAD = 8
 """KV heads of a batch that together keep the GPU busy. Fewer leave cores idle, as a kernel cuts
 one head's context into so many pieces at most: a second sequence then costs nothing."""
@@ -72,13 +85,18 @@ class Measured(Operators):
         grid, shapes = self.table.gemm.get(bits), self.table.shapes.get(bits)
         if shape.groups > 1 or not (grid or shapes):
             return Timed(self.roofline.gemm(shape, m, bits).ns, True)
-        widest = grid.n[-1] if grid else max(n for n, _ in shapes or ())
-        pieces = -(shape.n // -widest)
-        row = self._products(Gemms(shape.n // pieces, shape.k), bits)
+        row, pieces = self._cut(shape, bits)
         if row is None:
             return Timed(self.roofline.gemm(shape, m, bits).ns, True)
         ns = line(row, m) if grid else taller(row, m)
         return Timed(pieces * ns, m > row.contexts[-1])
+
+    def experts(self, shape: Experts, tokens: int, bits: int) -> Timed | None:
+        """Of a shape that was measured, linear in tokens."""
+        row = self.table.experts.get((bits, *shape))
+        if row is None:
+            return None
+        return Timed(taller(row, tokens), tokens > row.contexts[-1])
 
     def decode(self, attention: Attention, batch: int, beside: int = 0) -> tuple[Row, int]:
         """Of an equivalent shape, between the two batch sizes around."""
@@ -124,7 +142,9 @@ class Measured(Operators):
     def small(self, layers: int, size: int) -> float:
         """A layer's kernels between products, in which those of another model count by bytes."""
         row = self.table.elementwise
-        return layers * taller(row, size / layers) if row else super().small(layers, size)
+        if row is None:
+            return super().small(layers, size)
+        return layers * (taller(row, size / layers) + ALL_KERNELS * KERNEL_GAP)
 
     def once(self, size: int) -> float:
         """By bytes, where it was measured."""
@@ -141,6 +161,17 @@ class Measured(Operators):
         if row is None:
             return Timed(self.roofline.all_reduce(size, gpus).ns, True)
         return Timed(line(row, max(size, row.contexts[0])), size > row.contexts[-1])
+
+    def _cut(self, shape: Gemms, bits: int) -> tuple[Row | None, int]:
+        """Times of equal pieces of a product, as few as were measured; and how many these are."""
+        grid = self.table.gemm.get(bits)
+        widest = grid.n[-1] if grid else max(n for n, _ in self.table.shapes[bits])
+        fewest = -(shape.n // -widest)
+        for pieces in range(fewest, fewest + MORE_PIECES):
+            row = self._products(Gemms(shape.n // pieces, shape.k), bits)
+            if row is not None:
+                return row, pieces
+        return None, fewest
 
     def _products(self, shape: Gemms, bits: int) -> Row | None:
         grid = self.table.gemm.get(bits)

@@ -15,6 +15,10 @@ ATTENTION_FLOOR = 11.5e3
 shipped table, vLLM 0.24) and 8.4 to 9.3 on RTX cards (LLMServingSim, vLLM 0.19)."""
 KERNELS_PER_LAYER = 5
 """Small kernels besides GEMMs and attention: two norms, rotary, activation, KV write."""
+KERNEL_GAP = 1.0e3
+"""ns between a kernel and the next one of a CUDA graph. Fitted: one request alone decodes in 11.49
+ms in the RTX PRO 6000 run (vLLM 0.19, 87 tokens/s), whose 325 kernels take 11.15 ms. Tables that
+were timed over repeated launches hold it already."""
 STREAM_EFFICIENCY = 0.8
 """Share of HBM bandwidth that elementwise kernels reach (assumed: STREAM-like copies on HBM3)."""
 
@@ -25,6 +29,17 @@ class Gemms(NamedTuple):
     n: int
     k: int
     groups: int = 1
+
+
+class Experts(NamedTuple):
+    """Routed experts of a layer on one rank: up, gate and down of each, and what mixes them."""
+
+    hidden: int
+    width: int
+    """Columns of an expert's up product on this rank."""
+    active: int
+    """Experts that a token visits."""
+    experts: int
 
 
 class Timed(NamedTuple):
@@ -57,6 +72,10 @@ class Operators(ABC):
     @abstractmethod
     def gemm(self, shape: Gemms, m: int, bits: int) -> Timed:
         """Multiply `m` rows in all by `groups` matrices of k x n, stored with `bits`."""
+
+    def experts(self, shape: Experts, tokens: int, bits: int) -> Timed | None:
+        """A layer's experts for `tokens`; None where only their products are known."""
+        return None
 
     @abstractmethod
     def decode(self, attention: Attention, batch: int, beside: int = 0) -> tuple[Row, int]:
@@ -93,7 +112,7 @@ class Operators(ABC):
 
     def small(self, layers: int, size: int) -> float:
         """The kernels between products and attention, which move `size` bytes in all `layers`."""
-        return layers * KERNELS_PER_LAYER * KERNEL_FLOOR + self.stream(size)
+        return layers * KERNELS_PER_LAYER * (KERNEL_FLOOR + KERNEL_GAP) + self.stream(size)
 
     def once(self, size: int) -> float:
         """The embedding and the last norm of a step whose hidden states take `size` bytes."""

@@ -19,15 +19,17 @@ from typing import NamedTuple
 
 from kvsim.calibration.engine import EngineProfile
 from kvsim.calibration.ledger import HEAD_BITS, ONE, Ledger, experts, seeing
-from kvsim.calibration.operators import Gemms, Operators
+from kvsim.calibration.operators import Experts, Gemms, Operators, Timed
 from kvsim.calibration.table import between
 from kvsim.calibration.uneven import uneven
-from kvsim.models import Model
+from kvsim.models import Matmul, Model
 from kvsim.sim.timing import Chunk, Pace, StepTime, Work
 
 __all__ = ["OperatorTimes", "seeing"]
 
 FOREVER = 1 << 60
+DOWN = "expert_down"
+"""The product of routed experts whose depth is an expert's width."""
 UNIT = 1 << 10
 """Shares are integers over this, so that a pace stays exact."""
 LOGIT_BYTES = 4
@@ -87,7 +89,8 @@ class OperatorTimes(StepTime):
         self.classes = ledger.classes
         self.peak_flops = ledger.peak_flops
         self.bandwidth = ledger.bandwidth
-        self._matmuls = [m for m in model.matmuls(tensor) if m.rows != "sampled"]
+        self._matmuls = [m for m in model.matmuls(tensor) if m.rows == "all"]
+        self._experts = _experts(model, tensor)
         self._heads = [m for m in model.matmuls(tensor) if m.rows == "sampled"]
         self._small_bytes = model.elementwise_bytes(tensor)
         state = 2 * model.layout.state_bytes(16, tensor)
@@ -266,15 +269,22 @@ class OperatorTimes(StepTime):
             link = self.operators.gpu.peer or self.operators.gpu.host
             hops = int(self.pipeline * (link.latency + size / link.bandwidth * 1e9) * ONE)
         host = self.engine.step_ns + self.engine.sequence_ns * sequences
+        host += self.engine.prompt_step_ns if work.chunks else 0
         return host * ONE + self._state * sequences // self.pipeline + hops
 
     def _layers(self, rows: int) -> tuple[float, float, float, bool]:
         """ns of the GEMMs, the elementwise kernels and the all-reduces of all layers."""
         model, operators = self.model, self.operators
         gemms, extrapolated = 0.0, False
+        for shape, products in self._experts:
+            whole = operators.experts(shape, rows, operators.weight_bits)
+            times = products[0].times
+            if whole is None:
+                whole = self._one_by_one(products, rows)
+            gemms += times * whole.ns
+            extrapolated |= whole.extrapolated
         for matmul in self._matmuls:
-            groups, taken = experts(matmul, rows)
-            timed = operators.gemm(Gemms(matmul.n, matmul.k, groups), taken, operators.weight_bits)
+            timed = operators.gemm(Gemms(matmul.n, matmul.k), rows, operators.weight_bits)
             gemms += matmul.times * timed.ns
             extrapolated |= timed.extrapolated
         small = operators.small(len(model.layers), self._small_bytes * rows)
@@ -285,6 +295,17 @@ class OperatorTimes(StepTime):
             reduces = model.reductions * reduce.ns
             extrapolated |= reduce.extrapolated
         return gemms, small, reduces, extrapolated
+
+    def _one_by_one(self, products: list[Matmul], rows: int) -> Timed:
+        """Experts of a layer as grouped products, one after another."""
+        ns, extrapolated = 0.0, False
+        for matmul in products:
+            groups, taken = experts(matmul, rows)
+            shape = Gemms(matmul.n, matmul.k, groups)
+            timed = self.operators.gemm(shape, taken, self.operators.weight_bits)
+            ns += timed.ns
+            extrapolated |= timed.extrapolated
+        return Timed(ns, extrapolated)
 
     def _prompts(self, index: int, chunks: tuple[Chunk, ...], decodes: int) -> tuple[int, bool]:
         """Attention of the step's chunks: the longest by itself, or all of them sharing the GPU.
@@ -304,3 +325,15 @@ class OperatorTimes(StepTime):
         time = max(longest, shared + floor) - (floor if decodes else 0.0)
         scaled = round(max(time, 0.0) * attention.layers * ONE) // self.pipeline
         return max(scaled, int(seen * self._kv_read[index])), extrapolated
+
+
+def _experts(model: Model, tensor: int) -> list[tuple[Experts, list[Matmul]]]:
+    """Routed experts by shape, with their products; those with a down product are whole."""
+    routed = [one for one in model.matmuls(tensor) if one.rows == "experts"]
+    found = []
+    for down in routed:
+        if down.name == DOWN:
+            alike = [one for one in routed if one.times == down.times]
+            shape = Experts(model.hidden, down.k, down.active, down.experts)
+            found.append((shape, alike))
+    return found

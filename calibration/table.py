@@ -6,8 +6,8 @@ licence), `prefill_attention`, `decode_attention`, `all_reduce` and `residuals`.
 Optional: `chunks` (prompts that follow a history), `decode_beside_prompts` (decoding in a step that
 also computes prompts, by their tokens), `elementwise` (a layer's small kernels, by the bytes they
 move), `sampler` (by bytes of logits), `once` (the embedding and the last norm, by bytes of hidden
-states). Times are in units of 10 ns. What is not measured is not there; who asks for
-it must fall back and say so.
+states), `experts` (a layer's routed experts, by tokens). Times are in units of 10 ns. What is not
+measured is not there; who asks for it must fall back and say so.
 """
 
 import gzip
@@ -89,28 +89,35 @@ class Table:
     """From logits to tokens, over the bytes of fp32 logits."""
     once: Row | None
     """The embedding and the last norm, over the bytes of a step's hidden states."""
+    experts: dict[tuple[int, ...], Row]
+    """A layer's routed experts over tokens, by bits of a weight, hidden size, width of an expert on
+    a rank, active and all experts."""
     residuals: tuple[tuple[Any, ...], ...]
     sha256: str
 
 
 def calibrations() -> list[str]:
     """GPUs whose calibration is shipped."""
-    return sorted(path.name.removesuffix(".json.gz") for path in FOLDER.glob("*.json.gz"))
+    return sorted({path.name.split(".")[0] for path in FOLDER.glob("*.json.gz")})
 
 
-def digest(*gpus: str) -> str | None:
+def digest(engine: str, *gpus: str) -> str | None:
     """SHA-256 over the calibrations of `gpus`; None if none has one."""
-    found = [load(gpu).sha256 for gpu in sorted(set(gpus)) if gpu in calibrations()]
+    found = [load(gpu, engine).sha256 for gpu in sorted(set(gpus)) if gpu in calibrations()]
     return hashlib.sha256("".join(found).encode()).hexdigest() if found else None
 
 
 @cache
-def load(gpu: str) -> Table:
-    """The shipped table of a GPU. Raises InputError if there is none."""
+def load(gpu: str, engine: str = "") -> Table:
+    """The shipped table of a GPU, with an engine's own kernels if these were measured.
+
+    Raises InputError if there is none.
+    """
     if gpu not in calibrations():
         allowed = ", ".join(calibrations())
         raise InputError(f"{gpu} has no calibration; there is one for {allowed}. Use roofline.")
-    raw = (FOLDER / f"{gpu}.json.gz").read_bytes()
+    own = FOLDER / f"{gpu}.{engine}.json.gz"
+    raw = (own if own.is_file() else FOLDER / f"{gpu}.json.gz").read_bytes()
     return parse(json.loads(gzip.decompress(raw)), hashlib.sha256(raw).hexdigest())
 
 
@@ -137,6 +144,7 @@ def parse(file: dict[str, Any], sha256: str = "") -> Table:
         _row(file["elementwise"]) if "elementwise" in file else None,
         _row(file["sampler"]) if "sampler" in file else None,
         _row(file["once"]) if "once" in file else None,
+        {tuple(shape): _row(row) for *shape, row in file.get("experts", [])},
         tuple(tuple(row) for row in file["residuals"]),
         sha256,
     )

@@ -1,65 +1,104 @@
 """aiconfigurator-core's kernel tables (Apache-2.0, NVIDIA) as a calibration of one GPU.
 
-    python -m kvsim.calibration.importers.aiconfigurator FOLDER GPU calibration/h100-sxm.json.gz
+    python -m kvsim.calibration.importers.aiconfigurator DATA SYSTEM ENGINE GPU FILE
 
-FOLDER holds `attention-*/`, `gemm-*/` and `nccl/` with their Parquet files. Points are medians over
-repetitions. Of the row counts m only those that kernels are built for are kept: m + 1 of an aligned
-m is a different, slower kernel, which engines avoid by padding.
+DATA is the folder `aiconfigurator_core/systems/data` of the installed package; SYSTEM one of its
+folders, such as `h200_sxm`; ENGINE vllm, sglang or trtllm. Points are medians over repetitions. Of
+the row counts m only those that kernels are built for are kept: m + 1 of an aligned m is a
+different, slower kernel, which engines avoid by padding. An all-reduce is the engine's own or NCCL's, whichever is sooner.
 """
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kvsim.calibration.importers.write import finish
+from kvsim.calibration.steps import DOWN
 from kvsim.calibration.table import UNIT
+from kvsim.errors import InputError
+from kvsim.models.catalogue import model, names
 
 if TYPE_CHECKING:
     import pandas as pd
 
+PACKAGE = "aiconfigurator-core 0.12.0 (PyPI), systems/data"
 BITS = {"bfloat16": 16, "fp8": 8}
+WEIGHTS = {"bfloat16": 16, "fp8": 8, "nvfp4": 4}
+"""Formats of products."""
+EXPERTS = {"bfloat16": 16, "fp8": 8, "fp8_block": 8, "nvfp4": 4, "w4a16_mxfp4": 4, "int4_wo": 4}
+"""Formats of experts; of two with as many bits, the sooner."""
+ROUTING = "power_law_1.2"
+"""How unevenly tokens are routed: aiconfigurator's default of the three that it measured."""
 UNALIGNED_FROM = 16
 """Row counts above this are kept only when even: the tables hold pairs m, m + 1."""
 NS_PER_MS = 1e6
 NCCL_ELEMENT_BYTES = 2
 """`message_size` counts elements of half precision (as bytes, 8 GPUs would reach 222 GB/s only)."""
+FUSING = "trtllm"
+"""Its products in fp8 were timed with the kernels that quantise their input, some 7 us that the
+engine fuses with the norm before; vLLM's are taken."""
+NEEDED = ("gemm", "prefill", "decode")
+TENSORS = (1, 2, 4, 8)
+"""Ranks whose share of experts is taken over."""
 
 
-def read(folder: Path) -> "dict[str, pd.DataFrame]":
-    """The four tables; raises FileNotFoundError when one is missing."""
+def read(folder: Path, backend: str = "vllm") -> "dict[str, pd.DataFrame]":
+    """The newest tables of a system, by what they time; those that are missing are left out.
+
+    Raises InputError where even products or attention are missing.
+    """
     import pandas as pd
 
-    def one(pattern: str) -> "pd.DataFrame":
-        found = sorted(folder.glob(pattern))
-        if not found:
-            raise FileNotFoundError(f"{folder} has no {pattern}")
-        return pd.read_parquet(found[-1])
-
-    return {
-        "gemm": one("gemm-*/gemm_perf.parquet"),
-        "prefill": one("attention-*/context_attention_perf.parquet"),
-        "decode": one("attention-*/generation_attention_perf.parquet"),
-        "nccl": one("nccl/*/nccl_perf.parquet"),
+    where = {
+        "gemm": f"gemm/{backend}/*/gemm_perf.parquet",
+        "prefill": f"attention/{backend}/*/context_attention_perf.parquet",
+        "decode": f"attention/{backend}/*/generation_attention_perf.parquet",
+        "nccl": "comm/nccl/*/nccl_perf.parquet",
+        "reduce": f"comm/{backend}/*/custom_allreduce_perf.parquet",
+        "experts": f"moe/{backend}/*/moe_perf.parquet",
     }
+    found = {}
+    for name, pattern in where.items():
+        files = sorted(folder.glob(pattern), key=_version)
+        if files:
+            found[name] = pd.read_parquet(files[-1])
+        elif name in NEEDED:
+            raise InputError(f"{folder} has no {pattern}: nothing was measured there.")
+    if backend == FUSING:
+        found["gemm"] = pd.concat([
+            found["gemm"][found["gemm"]["gemm_dtype"] != "fp8"],
+            read(folder)["gemm"].query("gemm_dtype == 'fp8'"),
+        ])  # fmt: skip
+    return found
 
 
-def tables(data: "dict[str, pd.DataFrame]", gpu: str) -> dict[str, Any]:
+def _version(path: Path) -> list[int]:
+    return [int(part) for part in re.findall(r"\d+", path.parent.name)]
+
+
+def tables(data: "dict[str, pd.DataFrame]", gpu: str, system: str) -> dict[str, Any]:
     """The file's JSON, without residuals."""
     first = data["gemm"].iloc[0]
     return {
         "format": 1,
         "gpu": gpu,
         "origin": {
-            "package": "aiconfigurator-core 0.12.0 (PyPI), systems/data/h100_sxm",
+            "package": f"{PACKAGE}/{system}",
             "licence": "Apache-2.0, NVIDIA CORPORATION & AFFILIATES",
             "device": str(first["device"]),
             "framework": f"{first['framework']} {first['version']}",
-            "kernels": "torch linear (bf16), CUTLASS scaled_mm (fp8), FlashAttention 3 and 4, NCCL",
+            "kernels": "products, attention and experts as the framework runs them; NCCL",
         },
-        "gemm": {str(bits): _gemm(data["gemm"], dtype) for dtype, bits in BITS.items()},
+        "gemm": {
+            str(bits): _gemm(data["gemm"], dtype)
+            for dtype, bits in WEIGHTS.items()
+            if (data["gemm"]["gemm_dtype"] == dtype).any()
+        },
         "prefill_attention": _prefill(data["prefill"]),
         "decode_attention": _decode(data["decode"]),
-        "all_reduce": _all_reduce(data["nccl"]),
+        "all_reduce": _all_reduce(data),
+        "experts": _experts(data["experts"]) if "experts" in data else [],
         "residuals": [],
     }
 
@@ -86,7 +125,8 @@ def _heads(frame: "pd.DataFrame") -> "list[tuple[list[int], pd.DataFrame]]":
     found = []
     for key, part in frame.groupby(axes, sort=True):
         q, kv, width, dtype, window = map(str, key)
-        found.append(([int(q), int(kv), int(width), BITS[dtype], int(window)], part))
+        if dtype in BITS:
+            found.append(([int(q), int(kv) or int(q), int(width), BITS[dtype], int(window)], part))
     return found
 
 
@@ -98,7 +138,8 @@ def _prefill(frame: "pd.DataFrame") -> list[dict[str, Any]]:
         if len(alone) < 2:
             continue
         share = (part["latency"] / part["batch_size"]).groupby(part["isl"]).min()
-        found.append({"head": head, "alone": _pair(alone), "shared": _pair(share)})
+        both = alone.index.intersection(share.index)
+        found.append({"head": head, "alone": _pair(alone), "shared": _pair(share[both])})
     return found
 
 
@@ -116,14 +157,55 @@ def _decode(frame: "pd.DataFrame") -> list[dict[str, Any]]:
     return found
 
 
-def _all_reduce(frame: "pd.DataFrame") -> dict[str, Any]:
-    frame = frame[(frame["op_name"] == "all_reduce") & (frame["nccl_dtype"] == "half")]
+def _all_reduce(data: "dict[str, pd.DataFrame]") -> dict[str, Any]:
+    """NCCL's, and the engine's own under CUDA graphs where that is sooner."""
+    import pandas as pd
+
+    parts = []
+    if "nccl" in data:
+        nccl = data["nccl"]
+        parts.append(nccl[(nccl["op_name"] == "all_reduce") & (nccl["nccl_dtype"] == "half")])
+    if "reduce" in data:
+        own = data["reduce"]
+        graphs = own["kernel_source"].str.contains("eager")
+        parts.append(own[~graphs])
+    if not parts:
+        return {}
+    frame = pd.concat([part[["num_gpus", "message_size", "latency"]] for part in parts])
+    frame = frame.assign(bytes=frame["message_size"] * NCCL_ELEMENT_BYTES)
     return {
-        str(gpus): _pair(
-            part.groupby(part["message_size"] * NCCL_ELEMENT_BYTES)["latency"].median()
-        )
+        str(gpus): _pair(part.groupby("bytes")["latency"].min())
         for gpus, part in frame.groupby("num_gpus")
     }
+
+
+def _experts(frame: "pd.DataFrame") -> list[list[Any]]:
+    """[bits, hidden, width of an expert on a rank, active, experts, times by tokens]."""
+    shapes = _catalogue_experts()
+    frame = frame[(frame["moe_ep_size"] == 1) & (frame["distribution"] == ROUTING)]
+    frame = frame[frame["moe_dtype"].isin(EXPERTS)]
+    frame = frame.assign(
+        bits=frame["moe_dtype"].map(EXPERTS), width=frame["inter_size"] // frame["moe_tp_size"]
+    )
+    found = []
+    for key, part in frame.groupby(["bits", "hidden_size", "width", "topk", "num_experts"]):
+        bits, hidden, width, active, experts = (int(str(one)) for one in key)
+        if (hidden, width, active, experts) in shapes:
+            row = _pair(part.groupby("num_tokens")["latency"].min())
+            found.append([bits, hidden, width, active, experts, row])
+    return found
+
+
+def _catalogue_experts() -> set[tuple[int, int, int, int]]:
+    """Hidden size, width of an expert on a rank, active and all experts, of known models."""
+    found = set()
+    for name in names():
+        kind = model(name)
+        for tensor in TENSORS:
+            for product in kind.matmuls(tensor):
+                if product.name == DOWN:
+                    found.add((kind.hidden, product.k, product.active, product.experts))
+    return found
 
 
 def _pair(series: "pd.Series[float]") -> list[list[int]]:
@@ -132,8 +214,8 @@ def _pair(series: "pd.Series[float]") -> list[list[int]]:
 
 def main() -> None:
     """Make a calibration with its held-back residuals."""
-    folder, gpu, path = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
-    finish(tables(read(folder), gpu), path)
+    data, system, engine, gpu, path = sys.argv[1:6]
+    finish(tables(read(Path(data) / system, engine), gpu, system), Path(path))
 
 
 if __name__ == "__main__":

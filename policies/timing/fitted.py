@@ -27,5 +27,5 @@ class Fitted(Timing):
         engine: EngineProfile,
     ) -> OperatorTimes:
         """Raises InputError for a GPU without a calibration."""
-        operators = Measured(load(gpu.name), gpu, weight_bits, kv_bits)
+        operators = Measured(load(gpu.name, engine.name), gpu, weight_bits, kv_bits)
         return OperatorTimes(model, operators, tensor, pipeline, engine)

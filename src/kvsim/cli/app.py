@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from kvsim.cli import hardware, models, policies, trace
+from kvsim.cli import hardware, models, policies, trace, validate
 from kvsim.cli.compare import compare
 from kvsim.cli.explain import explain
 from kvsim.cli.hitrate import hitrate
@@ -43,5 +43,6 @@ for noun, group in (
     ("models", models.app),
     ("hardware", hardware.app),
     ("policies", policies.app),
+    ("validate", validate.app),
 ):
     app.add_typer(group, name=noun)

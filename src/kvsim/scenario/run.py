@@ -106,7 +106,9 @@ def _summary(machine: Machine, facts: Facts, over: Ns) -> dict[str, Any]:
         "manifest": {
             "version": kvsim.__version__,
             "scenario_sha256": hashlib.sha256(dump(scenario).encode()).hexdigest(),
-            "calibration_sha256": digest(*(part.gpu.name for part in machine.pools)),
+            "calibration_sha256": digest(
+                scenario.engine, *(part.gpu.name for part in machine.pools)
+            ),
             "seed": scenario.seed,
         },
     }

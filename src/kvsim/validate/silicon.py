@@ -11,16 +11,20 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from kvsim.calibration import engine
 from kvsim.errors import InputError
 from kvsim.scenario import Scenario
 from kvsim.scenario.load import parse
 from kvsim.scenario.run import run
+from kvsim.validate.errors import errors
 from kvsim.validate.names import engine_of, gpu_of, model_of
 
 RUNS = 10
 """Requests per user."""
 VARIATION = 0.03
 """Standard deviation of lengths by their mean."""
+MANY = 1024
+"""More sequences than any point has: its engine was told its concurrency."""
 NEEDED = ("backend", "model_path", "system", "isl", "osl", "concurrency", "ttft_ms", "tpot_ms")
 PRECISIONS = {
     "": "bf16", "bfloat16": "bf16", "float16": "bf16", "bf16": "bf16", "fp16": "bf16",
@@ -36,6 +40,7 @@ class Point(NamedTuple):
 
     id: str
     engine: str
+    version: str
     model: str
     gpu: str
     input_tokens: int
@@ -44,6 +49,7 @@ class Point(NamedTuple):
     tensor: int
     pipeline: int
     weights: str
+    kv: str
     ttft_ms: float
     tpot_ms: float
 
@@ -98,15 +104,24 @@ def _row(row: dict[str, str], place: str) -> Point | Skipped:
             if number(key, 1) > 1:
                 return Skipped(name, f"{key} {number(key):g}: one replica has no such parallelism")
         return Point(
-            name, engine_of(row["backend"]), model_of(row["model_path"]), gpu_of(row["system"]),
+            name, engine_of(row["backend"]), (row.get("backend_version") or "").strip(),
+            model_of(row["model_path"]), gpu_of(row["system"]),
             int(number("isl")), int(number("osl")), int(number("concurrency")),
             int(number("tp_size", 1)), int(number("pp_size", 1)), PRECISIONS[dtype],
+            _kv(engine_of(row["backend"]), PRECISIONS[dtype], row.get("kvcache_quant_mode")),
             number("ttft_ms"), number("tpot_ms"),
         )  # fmt: skip
     except InputError as error:
         return Skipped(name, str(error))
     except ValueError as error:
         return Skipped(name, f"a number is missing or wrong ({error})")
+
+
+def _kv(engine: str, weights: str, told: str | None) -> str:
+    """The KV format: as told, or what quantised checkpoints ask of TensorRT-LLM; bf16 elsewhere."""
+    if told:
+        return PRECISIONS.get(told.strip().lower(), "bf16")
+    return "fp8" if engine == "trtllm" and weights in ("fp8", "fp4") else "bf16"
 
 
 def scenario_of(point: Point) -> Scenario:
@@ -120,13 +135,13 @@ def scenario_of(point: Point) -> Scenario:
         {
             "name": point.id,
             "model": point.model,
-            "precision": {"weights": point.weights},
+            "precision": {"weights": point.weights, "kv": point.kv},
             "engine": point.engine,
             "cluster": {
                 "node": {"gpu": point.gpu, "gpus": max(8, point.tensor)},
                 "pools": [{"parallel": {"tensor": point.tensor, "pipeline": point.pipeline}}],
             },
-            "policies": {"scheduler": {"chunked_prefill": {"sequences": 512}}},
+            "policies": {"scheduler": {"chunked_prefill": {"sequences": _slots(point)}}},
             "workload": {
                 "closed_loop": {
                     "concurrency": point.concurrency,
@@ -138,6 +153,12 @@ def scenario_of(point: Point) -> Scenario:
         },
         point.id,
     )
+
+
+def _slots(point: Point) -> int:
+    """Requests that run at a time: all, but for an engine that keeps slots to itself."""
+    spare = engine(point.engine).spare_slots.get(point.version, 0)
+    return max(1, point.concurrency - spare) if spare else MANY
 
 
 def predict(point: Point) -> Predicted | Skipped:
@@ -171,3 +192,43 @@ def predictions(
             found.append(one)
             told()
     return found
+
+
+def tables(found: list[Predicted]) -> list[dict[str, Any]]:
+    """Errors of all points, then by GPU, engine, model and ranks, where KV memory suffices or not,
+    and by concurrency."""
+    groups: dict[str, list[Predicted]] = {"all": found}
+    for one in found:
+        point = one.point
+        limited = ", KV-limited" if one.kv_limited else ""
+        names = (
+            f"{point.gpu}{limited}",
+            f"{point.gpu} {point.engine} {point.model} {point.weights} TP{point.tensor}{limited}",
+            f"{point.gpu} concurrency {_bin(point.concurrency)}{limited}",
+        )
+        for name in names:
+            groups.setdefault(name, []).append(one)
+    order = sorted(
+        groups, key=lambda name: (name != "all", " " in name, "concurrency" in name, name)
+    )
+    return [_errors(name, groups[name]) for name in order if groups[name]]
+
+
+def _bin(concurrency: int) -> str:
+    low = 1
+    while low * 4 <= concurrency:
+        low *= 4
+    return f"{low} to {low * 4 - 1}"
+
+
+def _errors(name: str, found: list[Predicted]) -> dict[str, Any]:
+    tpot = errors(name, ((one.tpot_ms, one.point.tpot_ms) for one in found))
+    ttft = errors(name, ((one.ttft_ms, one.point.ttft_ms) for one in found))
+    assert tpot is not None
+    assert ttft is not None
+    return {
+        "regime": name,
+        "points": len(found),
+        "tpot": {key: value for key, value in tpot._asdict().items() if key != "regime"},
+        "ttft": {key: value for key, value in ttft._asdict().items() if key != "regime"},
+    }
