@@ -5,7 +5,8 @@
 DATA is the folder `aiconfigurator_core/systems/data` of the installed package; SYSTEM one of its
 folders, such as `h200_sxm`; ENGINE vllm, sglang or trtllm. Points are medians over repetitions. Of
 the row counts m only those that kernels are built for are kept: m + 1 of an aligned m is a
-different, slower kernel, which engines avoid by padding. An all-reduce is the engine's own or NCCL's, whichever is sooner.
+different, slower kernel, which engines avoid by padding. An all-reduce is the engine's own or
+NCCL's, whichever is sooner.
 """
 
 import re
@@ -46,25 +47,30 @@ TENSORS = (1, 2, 4, 8)
 def read(folder: Path, backend: str = "vllm") -> "dict[str, pd.DataFrame]":
     """The newest tables of a system, by what they time; those that are missing are left out.
 
-    Raises InputError where even products or attention are missing.
+    A folder with `gemm-*/`, `attention-*/` and `nccl/` of one framework will do too. Raises
+    InputError where even products or attention are missing.
     """
     import pandas as pd
 
     where = {
-        "gemm": f"gemm/{backend}/*/gemm_perf.parquet",
-        "prefill": f"attention/{backend}/*/context_attention_perf.parquet",
-        "decode": f"attention/{backend}/*/generation_attention_perf.parquet",
-        "nccl": "comm/nccl/*/nccl_perf.parquet",
-        "reduce": f"comm/{backend}/*/custom_allreduce_perf.parquet",
-        "experts": f"moe/{backend}/*/moe_perf.parquet",
+        "gemm": ("gemm", "gemm_perf"),
+        "prefill": ("attention", "context_attention_perf"),
+        "decode": ("attention", "generation_attention_perf"),
+        "reduce": ("comm", "custom_allreduce_perf"),
+        "experts": ("moe", "moe_perf"),
     }
+    patterns = {
+        name: (f"{group}/{backend}/*/{table}.parquet", f"{group}-*/{table}.parquet")
+        for name, (group, table) in where.items()
+    }
+    patterns["nccl"] = ("comm/nccl/*/nccl_perf.parquet", "nccl/*/nccl_perf.parquet")
     found = {}
-    for name, pattern in where.items():
-        files = sorted(folder.glob(pattern), key=_version)
+    for name, places in patterns.items():
+        files = sorted((file for place in places for file in folder.glob(place)), key=_version)
         if files:
             found[name] = pd.read_parquet(files[-1])
         elif name in NEEDED:
-            raise InputError(f"{folder} has no {pattern}: nothing was measured there.")
+            raise InputError(f"{folder} has no {places[0]}: nothing was measured there.")
     if backend == FUSING:
         found["gemm"] = pd.concat([
             found["gemm"][found["gemm"]["gemm_dtype"] != "fp8"],

@@ -62,8 +62,17 @@ def test_what_was_not_measured_is_marked() -> None:
     timing = fitted()
     assert not timing.pace(Work(1, (60_000,), (1,), (), 1)).extrapolated
     assert timing.pace(Work(0, (0,), (0,), (Chunk(8192, 50_000),), 1)).extrapolated
-    experts = fitted("mixtral-8x7b", tensor=2)
-    assert experts.pace(Work(1, (1000,), (1,), (), 1)).extrapolated
+    latent = fitted("deepseek-v2-lite")
+    assert latent.pace(Work(1, (1000,), (1,), (), 1)).extrapolated
+
+
+def test_routed_experts_are_looked_up_as_a_whole() -> None:
+    """Mixtral's on two H100: two of eight, 14,336 wide, in bf16."""
+    timing = fitted("mixtral-8x7b", tensor=2)
+    assert not timing.pace(Work(1, (1000,), (1,), (), 1)).extrapolated
+    row = load("h100-sxm").experts[16, 4096, 7168, 2, 8]
+    one = timing.parts(Work(1, (1000,), (1,), (), 1))["gemm"]
+    assert one > 32 * row.ns[0]
 
 
 def test_the_calibration_says_where_it_is_from_and_how_far_off_it_is() -> None:
@@ -78,11 +87,13 @@ def test_the_calibration_says_where_it_is_from_and_how_far_off_it_is() -> None:
 
 
 def test_every_calibration_is_small_and_named_in_the_notice() -> None:
-    assert calibrations() == ["a100-80gb", "h100-sxm", "rtx-4090", "rtx-pro-6000"]
+    assert calibrations() == [
+        "a100-80gb", "b200", "gb200", "h100-sxm", "h200", "l40s", "rtx-4090", "rtx-pro-6000",
+    ]  # fmt: skip
     notice = (FOLDER.parent / "NOTICE").read_text(encoding="utf-8")
-    for name in calibrations():
-        assert f"calibration/{name}.json.gz" in notice
-        assert (FOLDER / f"{name}.json.gz").stat().st_size < 300_000
+    for file in FOLDER.glob("*.json.gz"):
+        assert f"calibration/{file.name}" in notice
+        assert file.stat().st_size < 320_000
 
 
 def test_a_gpu_without_calibration_is_said_so() -> None:

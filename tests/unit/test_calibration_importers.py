@@ -8,8 +8,8 @@ from shared import shared
 
 from kvsim.calibration import engine
 from kvsim.calibration.contexts import following
-from kvsim.calibration.measured import Measured
-from kvsim.calibration.operators import Gemms
+from kvsim.calibration.measured import ALL_KERNELS, Measured
+from kvsim.calibration.operators import KERNEL_GAP, Gemms
 from kvsim.calibration.products import nearby, taller
 from kvsim.calibration.roofline import Roofline
 from kvsim.calibration.table import Row, load, parse
@@ -22,9 +22,19 @@ MS = (1 << FRACTION) * 1e6
 LLAMA = Attention("full", 1, 32, 8, 128, 128)
 
 
+BARE = replace(engine("vllm"), prompt_step_ns=0)
+"""Nothing on the host: profiles have kernels only."""
+
+
 def timed(device: str, name: str = "llama-3.1-8b", tensor: int = 1, bits: int = 16):
     timing = answers("timing").make("fitted")
-    return timing.step_time(model(name), gpu(device), tensor, 1, bits, 16, engine("vllm"))
+    return timing.step_time(model(name), gpu(device), tensor, 1, bits, 16, BARE)
+
+
+def kernels(timing, work: Work) -> float:
+    """A step's kernels in ms, without all-reduces and without the gaps between kernels."""
+    gaps = len(timing.model.layers) * ALL_KERNELS * KERNEL_GAP / 1e6
+    return timing.pace(work).first / MS - timing.parts(work)["all-reduce"] / 1e6 - gaps
 
 
 def measured(device: str) -> Measured:
@@ -55,7 +65,7 @@ PROFILED = [
 def test_steps_take_what_the_profile_adds_up_to(device, tensor, work, profile) -> None:
     """All-reduces were not profiled."""
     timing = timed(device, tensor=tensor)
-    found = timing.pace(work).first / MS - timing.parts(work)["all-reduce"] / 1e6
+    found = kernels(timing, work)
     assert found == pytest.approx(profile, rel=0.03)
 
 
@@ -71,7 +81,7 @@ def test_steps_take_what_the_profile_adds_up_to(device, tensor, work, profile) -
 )
 def test_decoding_beside_prompts_is_slower_as_profiled(device, tensor, work, profile) -> None:
     timing = timed(device, tensor=tensor)
-    found = timing.pace(work).first / MS - timing.parts(work)["all-reduce"] / 1e6
+    found = kernels(timing, work)
     assert found == pytest.approx(profile, rel=0.05)
 
 
@@ -87,7 +97,7 @@ def test_decoding_beside_prompts_is_slower_as_profiled(device, tensor, work, pro
 def test_an_a100_takes_what_vidur_adds_up_to(work, profile) -> None:
     """80 layers of Llama-2-70B on one of two ranks; there is no LM head in the profile."""
     timing, work = timed("a100-80gb", "llama-2-70b", tensor=2), work._replace(sampled=0)
-    found = timing.pace(work).first / MS - timing.parts(work)["all-reduce"] / 1e6
+    found = kernels(timing, work)
     assert found == pytest.approx(profile, rel=0.03)
     assert not timing.pace(work).extrapolated
 

@@ -1,70 +1,36 @@
-"""How near is a run to one that was measured? What docs/calibration.md says of it."""
+"""How near is a replayed run to the real one? What docs/trust.md says of it, within some slack."""
 
-import gzip
-import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from scenarios import written
+from commands import told
 from shared import shared
 
-from kvsim.scenario import load
-from kvsim.scenario.run import run
-from kvsim.units import MS, SECOND
-
-SCENARIO = """
-name: rtx-pro-6000
-model: llama-3.1-8b
-cluster:
-  node: {{gpu: rtx-pro-6000, gpus: 1}}
-policies:
-  scheduler: {{chunked_prefill: {{tokens: 2048, sequences: 128}}}}
-workload: {{trace: {{file: {file}, format: mooncake}}}}
-"""
-BLOCK_TOKENS = 16
-ROOM = 0.005
-"""Of the stated errors, in shares of the measured value."""
+RUN = "measurements/llmservingsim/runs/RTXPRO6000_Llama-3.1-8B"
+LIMITS = {
+    ("ttft_s", "mean"): 0.05, ("ttft_s", "p95"): 0.05, ("ttft_s", "p50"): 0.10,
+    ("tpot_s", "mean"): 0.02, ("tpot_s", "p99"): 0.02,
+}  # fmt: skip
 
 
-def measured(folder: Path) -> list[dict]:
-    with gzip.open(folder / "requests.jsonl.gz", "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+@pytest.fixture(scope="module")
+def validation():
+    return told("validate", "run", Path(shared(RUN)), "--json")
 
 
-def trace(rows: list[dict]) -> str:
-    """Lengths, block hashes and the instants at which the engine queued the requests."""
-    requests = (
-        {
-            "timestamp": row["queued"] * (SECOND / MS),
-            "input_length": row["input_length"],
-            "output_length": row["output_length"],
-            "hash_ids": row["hash_ids"],
-            "block_tokens": BLOCK_TOKENS,
-        }
-        for row in rows
-    )
-    return "".join(json.dumps(request) + "\n" for request in requests)
+def test_a_measured_run_comes_out(validation) -> None:
+    """300 ShareGPT requests, vLLM 0.19 on an RTX PRO 6000."""
+    assert validation["measured"]["ttft_s"]["mean"] == pytest.approx(7.097, rel=1e-3)
+    assert validation["measured"]["tpot_s"]["mean"] == pytest.approx(0.03246, rel=1e-3)
+    for (metric, statistic), most in LIMITS.items():
+        assert abs(validation["errors"][metric][statistic]) < most, (metric, statistic)
+    assert validation["extrapolated_fraction"] == 0
+    assert validation["ttft_counts_from"] == "queued"
 
 
-@pytest.mark.slow
-def test_a_measured_run_is_as_far_off_as_stated(tmp_path) -> None:
-    """300 ShareGPT requests, vLLM 0.19 on an RTX PRO 6000; nothing is adjusted to it."""
-    rows = measured(Path(shared("measurements/llmservingsim/runs/RTXPRO6000_Llama-3.1-8B")))
-    file = tmp_path / "trace.jsonl"
-    file.write_text(trace(rows), encoding="utf-8")
-    result = run(load(written(tmp_path, SCENARIO.format(file=file))))
-    requests = result.facts.requests
-    order = np.argsort(requests["id"])
-    first, last, arrival = (
-        requests[name][order] / SECOND for name in ("first_token", "finish", "arrival")
-    )
-    more = requests["output_tokens"][order] - 1
-    asked, began, ended = (
-        np.array([row[name] for row in rows]) for name in ("queued", "first_token", "last_token")
-    )
-    ttft, tpot = began - asked, (ended - began) / more
-    assert (ttft.mean(), tpot.mean()) == pytest.approx((7.097, 0.03246), rel=1e-3)
-    assert (first - arrival).mean() / ttft.mean() - 1 == pytest.approx(-0.146, abs=ROOM)
-    assert ((last - first) / more).mean() / tpot.mean() - 1 == pytest.approx(-0.056, abs=ROOM)
-    assert result.summary["extrapolated_fraction"] == 0
+def test_its_queue_and_batch_come_out_over_time(validation) -> None:
+    """128 slots are full from the 13th to the 49th second; some hundred requests wait at most."""
+    real, sim = validation["over_time"]["measured"], validation["over_time"]["predicted"]
+    for name, most in (("running", 4), ("waiting", 8)):
+        apart = [abs(a - b) for a, b in zip(real[name], sim[name], strict=True)]
+        assert sum(apart) / len(apart) < most

@@ -5,11 +5,15 @@ from typing import Annotated
 import typer
 
 from kvsim.cli import hardware, models, policies, trace, validate
+from kvsim.cli.check import check
 from kvsim.cli.compare import compare
 from kvsim.cli.explain import explain
+from kvsim.cli.goodput import goodput
 from kvsim.cli.hitrate import hitrate
+from kvsim.cli.plan import plan
 from kvsim.cli.report import report
 from kvsim.cli.run import run
+from kvsim.cli.sweep import sweep
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,7 +40,7 @@ def _options(
     """Options of every command: only `--version`."""
 
 
-for command in (run, compare, explain, hitrate, report):
+for command in (run, compare, sweep, goodput, plan, explain, hitrate, report, check):
     app.command()(command)
 for noun, group in (
     ("trace", trace.app),

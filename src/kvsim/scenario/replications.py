@@ -56,7 +56,7 @@ def _recorder(result: Result) -> Recorder:
 def confidence(summaries: list[dict[str, Any]]) -> dict[str, list[float]]:
     """Per metric, as `ttft_s.p99`: the 95 % interval of its mean over seeds (Student's t)."""
     count = len(summaries)
-    quantile = T95[count - 2] if count - 2 < len(T95) else NORMAL95
+    quantile = student95(count)
     found: dict[str, list[float]] = {}
     for part in MEASURED:
         for name in summaries[0][part]:
@@ -65,3 +65,8 @@ def confidence(summaries: list[dict[str, Any]]) -> dict[str, list[float]]:
                 middle, spread = mean(values), quantile * stdev(values) / count**0.5
                 found[f"{part}.{name}"] = [middle - spread, middle + spread]
     return found
+
+
+def student95(count: int) -> float:
+    """Student's t for the 95 % interval of a mean of `count` values."""
+    return T95[count - 2] if count - 2 < len(T95) else NORMAL95

@@ -1,0 +1,1 @@
+"""Many runs for one answer: the highest rate that meets an SLO, grids, the cheapest machine."""
