@@ -72,7 +72,7 @@ class Cluster:
         self.recorder.arrived += 1
         sequence = Sequence(request, now)
         engine = self.engines[self.router.route(sequence, self.engines, now)]
-        reason = engine.refusal(sequence)
+        reason = engine.refuses(sequence, now)
         if reason is None:
             engine.arrive(sequence)
         else:

@@ -5,29 +5,38 @@ event, and ends early only when something arrives. Taking it step by step gives 
 to the nanosecond; `step_by_step` does so, and is the oracle of the tests.
 """
 
-from collections import deque
 from collections.abc import Callable, Generator
 
 from simpy import Event
 
-from kvsim.sim.batch import DecodeBatch
 from kvsim.sim.clock import FINISH, PLAN, Clock, Sleeper
 from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.parking import Parking
-from kvsim.sim.policy import Preemption, Scheduler, SequenceView
+from kvsim.sim.policy import (
+    Admission,
+    Hold,
+    Pause,
+    Predictor,
+    Preempt,
+    Preemption,
+    Prefill,
+    Resume,
+    Scheduler,
+    SequenceView,
+    Stand,
+)
 from kvsim.sim.recorder import Recorder
+from kvsim.sim.seats import Seats
 from kvsim.sim.sequence import Sequence
 from kvsim.sim.span import Span
-from kvsim.sim.timing import FRACTION, Chunk, StepTime, Work
+from kvsim.sim.timing import FRACTION, Chunk, StepTime, Work, alone
 from kvsim.units import Ns
 
 ONE_NS = 1 << FRACTION
-HBM = 0
-"""Its place among the tiers."""
 
 
-class Engine:
+class Engine(Seats):
     """A replica of the model with its queue, its batch and its memory."""
 
     def __init__(
@@ -47,44 +56,40 @@ class Engine:
         hierarchy: Hierarchy | None = None,
         traffic: Callable[[], float] | None = None,
         runs_ahead: bool = False,
+        predictor: Predictor | None = None,
+        admission: Admission | None = None,
     ) -> None:
-        self.env = env
-        self.index = index
-        self.memory = memory
+        super().__init__(env, index, memory, recorder, hierarchy, max_context)
         self.timing = timing
         self.scheduler = scheduler
         self.preemption = preemption
-        self.recorder = recorder
         self.sights = sights
         """Per attention class: index of the memory's window that limits it, None for none."""
         self.on_finish = finished
         self.on_pause = paused
-        self.max_context = max_context
         self.step_by_step = step_by_step
-        self.hierarchy = hierarchy
-        """The tiers below HBM; None without any."""
         self.traffic = traffic
         """Share of the HBM's bandwidth that transfers take at this instant; None: never any."""
         self.runs_ahead = runs_ahead
         """The next step is queued on the GPU while one runs: a newcomer waits for both."""
+        self.predictor = predictor
+        self.admission = admission
+        """Who may join the queue; None: everybody who fits."""
 
-        self.waiting: deque[Sequence] = deque()
-        self._late: deque[tuple[Ns, Sequence]] = deque()
-        """Newcomers, since when, who came after the next step had been queued."""
         self._last_begun: Ns = 0
         """When the step that ended last began."""
-        self.prefilling: list[Sequence] = []
-        self.batch = DecodeBatch(memory.block_tokens, memory.block_bytes, memory.windows)
-        self.preempting = False
-        self._running: dict[Sequence, None] = {}
-        self._paused: dict[Sequence, None] = {}
-        self._chunks: list[tuple[Sequence, int]] = []
+        self._held = False
+        """Decodes take no token in the step that runs."""
+        self._stands: int | None = None
+        """Steps for which the plan stands; None as long as nothing happens."""
+        self._newcomers: list[Sequence] = []
+        """Who has come since the last plan, for schedulers that remember."""
+        self._silent: Ns | None = None
+        """Since when decodes have been held."""
         self._is_idle = False
         self._span: Span | None = None
         self._steps = 0
         """Steps of the span that will be taken: all of them, unless it has been cut."""
-        self._grown = 0
-        """Steps of the span whose blocks have been taken."""
         self._clock = 0
         """The last boundary, in 2**-FRACTION ns."""
         self.sleeper = Sleeper(env)
@@ -92,52 +97,37 @@ class Engine:
         """Requests whose KV is on its way from a lower tier; None without tiers."""
         if hierarchy is not None:
             self.parking = Parking(env, memory, hierarchy, self.waiting, self._lease)
-            hierarchy.carrier.on_land = (self._catch_up, self._poke)
+            hierarchy.carrier.on_land = (self.catch_up, self._poke)
         self.process = env.process(self.run())
 
-    # What the router and the scheduler may look at
-
-    @property
-    def decoding(self) -> int:
-        """Requests that take one token each in the next step."""
-        return self.batch.size
-
-    @property
-    def waiting_requests(self) -> int:
-        """Requests in the queue."""
-        return len(self.waiting) + len(self._late)
-
-    @property
-    def running_requests(self) -> int:
-        """Requests that hold memory."""
-        return len(self._running)
-
-    def cached(self, sequence: SequenceView) -> int:
-        """Tokens of `sequence` that are here already, besides those it holds."""
+    def predicted(self, sequence: SequenceView) -> float:
+        """Tokens that its answer will have in all, by the scenario's predictor."""
         assert isinstance(sequence, Sequence)
-        if sequence.leaf is not None:
-            return 0
-        self._catch_up()
-        return self.memory.cached(sequence)
+        if self.predictor is None:
+            return 0.0
+        future = sequence.request.output_tokens if "future" in self.predictor.needs else None
+        return self.predictor.predict(sequence, future)
 
-    def fits(self, sequence: SequenceView, tokens: int) -> bool:
-        """Whether a waiting request can be admitted with its first `tokens` stored."""
-        assert isinstance(sequence, Sequence)
-        if sequence.leaf is not None:
-            return self.memory.extends(sequence, tokens)
-        return self.memory.fits(sequence, tokens)
+    def prefill_time(self, tokens: int) -> Ns:
+        """What computing so many tokens of prompts takes by itself."""
+        return alone(self.timing, Chunk(tokens, 0), len(self.sights)) if tokens else 0
 
     # What happens to it
 
-    def refusal(self, sequence: Sequence) -> str | None:
-        """Why this replica can never serve `sequence`; None if it can."""
-        return self.memory.refusal(sequence.request, self.max_context)
+    def refuses(self, sequence: Sequence, now: Ns) -> str | None:
+        """Why this replica does not take `sequence`; None if it does."""
+        reason = self.refusal(sequence)
+        if reason is None and self.admission is not None:
+            return self.admission.refuses(sequence, self, now)
+        return reason
 
     def arrive(self, sequence: Sequence) -> None:
         """`sequence` joins the queue; the running span is cut if that can matter."""
         sequence.replica = self.index
         self._paused.pop(sequence, None)
         self.waiting.append(sequence)
+        if self.scheduler.remembers:
+            self._newcomers.append(sequence)
         if self._is_idle:
             self.sleeper.wake(PLAN + self.index)
             return
@@ -160,7 +150,7 @@ class Engine:
         env = self.env
         while True:
             self._plan()
-            if not self._chunks and not self.batch.size:
+            if not self._chunks and (self._held or not self.batch.size):
                 self._span = None
                 self._is_idle = True
                 yield self.sleeper.forever()
@@ -188,7 +178,7 @@ class Engine:
 
     def remaining(self) -> list[Sequence]:
         """Requests that are here and not finished, their counters brought up to date."""
-        self._catch_up()
+        self.catch_up()
         for sequence in self._running:
             if sequence._ends is not None:
                 self.batch.leave(sequence)
@@ -200,9 +190,10 @@ class Engine:
 
     def _plan(self) -> None:
         """Make room for the next token of every decode, then carry out the scheduler's moves."""
-        self.preempting = False
+        self.preempting = self._held = False
         self._chunks = []
         self._grown = 0
+        self._stands = None
         batch, memory = self.batch, self.memory
         if batch.size:
             while batch.size and batch.demand(1) > memory.room:
@@ -211,9 +202,11 @@ class Engine:
             self._grown = 1
         if self._late:
             self._welcome(self._last_begun)
+        if self._newcomers:
+            self._introduce()
         if self.parking is not None and self.waiting and not self.preempting:
             self.parking.fetch()
-        if self.waiting or self.prefilling:
+        if self.waiting or self.prefilling or self.suspended or self.scheduler.always:
             self._schedule()
             while self.parking is not None and not (self._chunks or batch.size):
                 if not self.parking.give_back(self._release):
@@ -223,6 +216,14 @@ class Engine:
             self._welcome(self.env.now)  # no step is in their way
             self._plan()
 
+    def _introduce(self) -> None:
+        """Let the scheduler know who has joined the queue."""
+        late = {sequence for _, sequence in self._late}
+        for sequence in self._newcomers:
+            if sequence not in late:
+                self.scheduler.welcome(self, sequence)
+        self._newcomers = [sequence for sequence in self._newcomers if sequence in late]
+
     def _welcome(self, until: Ns) -> None:
         """Newcomers who came by `until` join the queue."""
         while self._late and self._late[0][0] <= until:
@@ -230,9 +231,29 @@ class Engine:
 
     def _schedule(self) -> None:
         """Carry out the scheduler's moves."""
-        for sequence, tokens in self.scheduler.plan(self):
-            assert isinstance(sequence, Sequence)
-            self._prefill(sequence, tokens)
+        for move in self.scheduler.plan(self):
+            match move:
+                case Prefill(sequence, tokens):
+                    assert isinstance(sequence, Sequence)
+                    self._prefill(sequence, tokens)
+                case Pause(sequence):
+                    self._suspend(sequence)
+                case Resume(sequence):
+                    self._resume(sequence)
+                case Preempt(sequence):
+                    self._preempt(sequence)
+                    self.preempting = False
+                case Hold():
+                    self._hold()
+                case Stand(steps):
+                    self._stands = min(steps, self._stands or steps)
+
+    def _hold(self) -> None:
+        """Decodes take no token in the next step; the room for it is free."""
+        if not self._held and self.batch.size:
+            self._held = True
+            self.memory.grow(-self.batch.demand(1))
+            self._grown = 0
 
     def _poke(self) -> None:
         """Memory has changed: whoever waits may have a chance."""
@@ -259,78 +280,24 @@ class Engine:
         memory.extend(sequence, tokens, now)
         self._chunks.append((sequence, tokens))
 
-    def _admit(self, sequence: Sequence) -> None:
-        now = self.env.now
-        if self.waiting[0] is sequence:
-            self.waiting.popleft()
-        else:
-            self.waiting.remove(sequence)
-        if sequence.leaf is None:
-            self._lease(sequence, now)
-        self._running[sequence] = None
-        self.prefilling.append(sequence)
-        if sequence.admitted is None:
-            sequence.admitted = now
-            if sequence.hits is None:
-                sequence.hits = sequence.computed
-        if sequence.preempted is not None:
-            sequence.recomputed += max(0, sequence.lost - sequence.computed)
-            if sequence.first_token is None:
-                sequence.stalled += now - sequence.preempted
-            sequence.preempted = None
-
-    def _lease(self, sequence: Sequence, now: Ns) -> None:
-        """`sequence` holds what is here of it."""
-        self.memory.admit(sequence, now)
-        if self.memory.caching:
-            limit = sequence.target - 1
-            self.recorder.looked_up(sequence, HBM, self.index, 0, limit, now)
-
-    def _release(self, sequence: Sequence, now: Ns) -> None:
-        """`sequence` holds nothing any more; its full blocks stay for others."""
-        self.memory.release(sequence, now)
-        if self.memory.caching:
-            self.recorder.kept(sequence, HBM, self.index, sequence.computed, now)
-
-    def _victims(self) -> dict[Sequence, None]:
-        """Who may be preempted: not those into whose memory layers are on their way."""
-        if self.hierarchy is None or self.hierarchy.layers == 1:
-            return self._running
-        return {one: None for one in self._running if not one.landing}
-
-    def _preempt(self, victim: SequenceView) -> None:
-        """`victim` gives its memory back and waits at the head of the queue to be recomputed."""
-        assert isinstance(victim, Sequence)
-        now = self.env.now
-        if victim in self.prefilling:
-            self.prefilling.remove(victim)
-            self._chunks = [chunk for chunk in self._chunks if chunk[0] is not victim]
-        else:
-            self.batch.leave(victim)
-            victim.silent = now
-        del self._running[victim]
-        self._release(victim, now)
-        victim.lost, victim.computed = victim.computed, 0
-        victim.preempted = now
-        victim.asked = False
-        victim.preemptions += 1
-        self.waiting.appendleft(victim)
-        self.preempting = True
-
     def _begin(self) -> Span:
         """The span for the batch as it stands, as long as nothing known beforehand changes it."""
         batch, memory = self.batch, self.memory
         chunks = tuple(Chunk(tokens, sequence.computed) for sequence, tokens in self._chunks)
         ending = sum(tokens == sequence.missing for sequence, tokens in self._chunks)
-        work = Work(
-            batch.size,
-            batch.contexts(self.sights),
-            batch.growing(self.sights),
-            chunks,
-            batch.size + ending,
-            batch.sharing.saved if batch.sharing is not None else 0,
-            batch.spread,
-        )
+        if self._held:
+            nothing = (0,) * len(self.sights)
+            work = Work(0, nothing, nothing, chunks, ending)
+        else:
+            work = Work(
+                batch.size,
+                batch.contexts(self.sights),
+                batch.growing(self.sights),
+                chunks,
+                batch.size + ending,
+                batch.sharing.saved if batch.sharing is not None else 0,
+                batch.spread,
+            )
         pace = self.timing.pace(work)
         taken = int(self.traffic() * ONE_NS) if self.traffic is not None else 0
         if taken:
@@ -338,6 +305,8 @@ class Engine:
         steps = 1
         if not (chunks or taken or self.preempting or self.step_by_step or self._late):
             steps = min(pace.steps, batch.horizon())
+            if self._stands is not None:
+                steps = min(steps, self._stands)
             steps = batch.affordable(memory.room + batch.demand(1), steps)
         self._span = span = Span(self._clock, pace, work, steps)
         self._steps = steps
@@ -347,22 +316,38 @@ class Engine:
         """Book the steps of the span that were taken, and who is finished by them."""
         span, steps, batch = self._span, self._steps, self.batch
         assert span is not None
-        if steps > self._grown and batch.size:
+        taking = batch.size > 0 and not self._held
+        if steps > self._grown and taking:
             self._take(steps)
         self.recorder.span(self, span, steps)
         self._span = None
         self._last_begun = span.boundary(steps - 1) >> FRACTION
         self._clock = span.boundary(steps)
         done: list[Sequence] = []
-        if batch.size:
+        if taking:
+            if self._silent is not None or self._resumed:
+                self._break_silence(span)
             batch.advance(steps)
             done = batch.finished()
+        elif batch.size and self._silent is None:
+            self._silent = span.start >> FRACTION
         for sequence, tokens in self._chunks:
             sequence.computed += tokens
             if not sequence.missing:
                 self._sample(sequence, done)
         for sequence in sorted(done, key=lambda sequence: sequence.id):
             self._part(sequence)
+
+    def _break_silence(self, span: Span) -> None:
+        """Sequences that were held or suspended take a token: the time since their last one."""
+        first, taken = span.boundary(1) >> FRACTION, (span.boundary(1) - span.start) >> FRACTION
+        apart = {id(sequence): since for sequence, since in self._resumed}
+        if self._silent is not None:
+            self.recorder.stalls.append((first - self._silent, taken, self.batch.size - len(apart)))
+        for since in apart.values():
+            self.recorder.stalls.append((first - since, taken, 1))
+        self._silent = None
+        self._resumed.clear()
 
     def _part(self, sequence: Sequence) -> None:
         """`sequence` has no token to take now: it is finished, or waits for a tool."""
@@ -372,6 +357,10 @@ class Engine:
             self.hierarchy.stores.keep(sequence, "end")
         self._release(sequence, now)
         if not sequence._remaining:
+            if self.scheduler.remembers:
+                self.scheduler.finished(self, sequence)
+            if self.predictor is not None:
+                self.predictor.learned(sequence, sequence.generated)
             self.recorder.finished(sequence, now)
             self.on_finish(sequence, now)
             return
@@ -401,10 +390,10 @@ class Engine:
         else:
             done.append(sequence)
 
-    def _catch_up(self) -> None:
+    def catch_up(self) -> None:
         """Take the memory that steps begun by now have taken; a span takes it late otherwise."""
         span = self._span
-        if span is None:
+        if span is None or self._held:
             return
         begun = min(span.begun(self.env.now), self._steps)
         if begun > self._grown:

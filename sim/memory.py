@@ -71,6 +71,18 @@ class KVMemory:
         labels, label_tokens = sequence.labels, sequence.request.block_tokens or self.block_tokens
         return self.tree.match(labels, label_tokens, sequence.target - 1)[1]
 
+    def path(self, sequence: Sequence) -> tuple[int, ...]:
+        """Names of the segments of the prefix tree that `sequence` would read, from the root."""
+        if not self.caching:
+            return ()
+        label_tokens = sequence.request.block_tokens or self.block_tokens
+        node, _ = self.tree.match(sequence.labels, label_tokens, sequence.target - 1)
+        keys: list[int] = []
+        while node.parent is not None:
+            keys.append(node.key)
+            node = node.parent
+        return tuple(reversed(keys))
+
     def fits(self, sequence: Sequence, tokens: int) -> bool:
         """Whether a waiting `sequence` can be admitted with `tokens` of it stored."""
         wanted = self.bytes(tokens)

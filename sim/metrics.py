@@ -52,6 +52,9 @@ class Facts:
     status: "NDArray[np.str_]"
     kinds: "NDArray[np.str_]"
     gaps: "Ints"
+    stalls: "Ints"
+    """Rows of: time between two tokens of which steps passed without one, the last step's time in
+    it, sequences."""
     order: "Ints"
     """Rows of the recorder, in the order used here."""
     lookups: "dict[str, Ints]"
@@ -73,6 +76,7 @@ class Facts:
             status=np.array(recorder.statuses, dtype=np.str_)[order],
             kinds=np.array(recorder.kinds, dtype=np.str_)[order],
             gaps=np.array(recorder.gaps, dtype=np.int64),
+            stalls=np.array(recorder.stalls, dtype=np.int64).reshape(-1, 3),
             order=order,
             lookups=_columns(recorder.lookups, LOOKUP_COLUMNS),
             transfers=_columns(recorder.transfers, TRANSFER_COLUMNS),
@@ -174,7 +178,10 @@ def token_intervals(facts: Facts) -> "tuple[Floats, Floats]":
     first, growth = (np.repeat(spans[name][decoding], steps) for name in ("first", "growth"))
     times = (first + growth * index) / (1 << FRACTION)
     weights = np.repeat(spans["decodes"][decoding], steps).astype(np.float64)
-    return np.append(times, facts.gaps), np.append(weights, np.ones(len(facts.gaps)))
+    whole, last, many = facts.stalls.T
+    # what was held waited for whole, not for its last step alone
+    times = np.concatenate((times, facts.gaps, whole, last))
+    return times, np.concatenate((weights, np.ones(len(facts.gaps)), many, -many))
 
 
 def breakdown(facts: Facts) -> dict[str, float | None]:

@@ -58,6 +58,9 @@ class Recorder:
         """Why a request was rejected, by its row."""
         self.gaps: list[Ns] = []
         """Time between two tokens of a sequence that was preempted between them."""
+        self.stalls: list[tuple[Ns, Ns, int]] = []
+        """Time between two tokens of sequences that were held or suspended between them, the last
+        step's time in it, and how many sequences."""
         self.blocks = array("q")
         """Labels of all requests, one after another."""
         self.labelled = array("q")

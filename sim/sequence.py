@@ -97,6 +97,41 @@ class Sequence:
         """Time spent in tool calls."""
 
     @property
+    def client(self) -> str:
+        """Who asks."""
+        return self.request.client
+
+    @property
+    def kind(self) -> str:
+        """The class of service."""
+        return self.request.kind
+
+    @property
+    def priority(self) -> int:
+        """Higher is more urgent."""
+        return self.request.priority
+
+    @property
+    def deadline(self) -> Ns | None:
+        """When its first token is due."""
+        return self.request.deadline
+
+    @property
+    def session(self) -> int | None:
+        """The conversation it is a turn of."""
+        return self.request.session
+
+    @property
+    def head(self) -> int:
+        """Name of its first block."""
+        return self.labels[0]
+
+    @property
+    def arrival(self) -> Ns:
+        """When it reached the cluster."""
+        return self.request.arrival
+
+    @property
     def prompt_tokens(self) -> int:
         """Tokens of the prompt."""
         return self.request.prompt_tokens

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 
 from kvsim.policies.eviction.lru import LRU
@@ -19,7 +20,7 @@ from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.metrics import Facts
 from kvsim.sim.physics import Peak, check
-from kvsim.sim.policy import Placement, Restore, Router, Scheduler
+from kvsim.sim.policy import Placement, Predictor, Restore, Router, Scheduler
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.simulation import Simulation
 from kvsim.sim.tier import Reach, Tier
@@ -115,6 +116,8 @@ class Machine:
     """Parts in which loaded KV comes up."""
     disturbance: float = 0.0
     """Share of the HBM's bandwidth that each transfer on its links takes from a replica."""
+    predictor: Callable[[], Predictor] | None = None
+    runs_ahead: bool = False
     requests: list[Request] = field(default_factory=list)
     follow: Callable[[Request, Ns], Request | None] = lambda request, finished: None
 
@@ -143,9 +146,10 @@ class Machine:
                 if self.disturbance:
                     traffic = self._traffic(reaches)
             engine = Engine(
-                env, index, memory, self.timing, self.scheduler, Recompute(), recorder,
+                env, index, memory, self.timing, deepcopy(self.scheduler), Recompute(), recorder,
                 self.sights, cluster.follow, cluster.resume, self.max_context, self.step_by_step,
-                hierarchy, traffic,
+                hierarchy, traffic, self.runs_ahead,
+                self.predictor() if self.predictor is not None else None,
             )  # fmt: skip
             if traffic is not None:
                 self.fabric.on_change.append(engine.disturbed)

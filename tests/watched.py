@@ -10,6 +10,7 @@ from kvsim.policies import answers
 from kvsim.sim.engine import Engine
 from kvsim.sim.policy import (
     EngineView,
+    Move,
     Preemption,
     Prefill,
     ReplicaView,
@@ -104,13 +105,20 @@ class WatchedScheduler(Scheduler):
     def __init__(self, watch: Watch, engine: Engine, inner: Scheduler) -> None:
         self.watch, self.engine, self.inner = watch, engine, inner
 
-    def plan(self, view: EngineView) -> Iterator[Prefill]:
+    def plan(self, view: EngineView) -> Iterator[Move]:
         before, kept = state(self.engine), repr(self.inner)
         first, again = (next(iter(self.inner.plan(view)), None) for _ in range(2))
         assert first == again
         assert (state(self.engine), repr(self.inner)) == (before, kept)
         asked: set[int] = set()
         for move in self.inner.plan(view):
+            if not isinstance(move, Prefill):
+                told = getattr(move, "sequence", None)
+                self.watch.log.append(
+                    (self.watch.now, self.engine.index, type(move).__name__, told and told.id)
+                )
+                yield move
+                continue
             sequence = move.sequence
             assert sequence in view.waiting or sequence in view.prefilling
             assert sequence.id not in asked
@@ -118,9 +126,23 @@ class WatchedScheduler(Scheduler):
             assert 1 <= move.tokens <= sequence.missing - view.cached(sequence)
             self.watch.log.append((self.watch.now, self.engine.index, sequence.id, move.tokens))
             yield move
-        if not asked:
-            assert first is None
+        if first is None:
+            assert not asked
         self.watch.log.append((self.watch.now, self.engine.index, "planned", len(asked)))
+
+    @property
+    def always(self) -> bool:  # type: ignore[override]
+        return self.inner.always
+
+    @property
+    def remembers(self) -> bool:  # type: ignore[override]
+        return self.inner.remembers
+
+    def welcome(self, view: EngineView, sequence: SequenceView) -> None:
+        self.inner.welcome(view, sequence)
+
+    def finished(self, view: EngineView, sequence: SequenceView) -> None:
+        self.inner.finished(view, sequence)
 
     def awaits(self, view: EngineView) -> bool:
         before, kept = state(self.engine), repr(self.inner)

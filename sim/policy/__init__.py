@@ -1,22 +1,40 @@
 """The questions that the machine asks. `policies/` answers them; nothing else decides anything."""
 
+from kvsim.sim.policy.admitting import Admission
 from kvsim.sim.policy.attending import Attention, Kernel
 from kvsim.sim.policy.evicting import Eviction
+from kvsim.sim.policy.foretelling import Predictor
 from kvsim.sim.policy.pacing import Timing
 from kvsim.sim.policy.residing import Residence, Residency, Site, Worker
 from kvsim.sim.policy.routing import Router
-from kvsim.sim.policy.scheduling import Preemption, Prefill, Scheduler
+from kvsim.sim.policy.scheduling import (
+    Hold,
+    Move,
+    Pause,
+    Preempt,
+    Preemption,
+    Prefill,
+    Resume,
+    Scheduler,
+    Stand,
+)
 from kvsim.sim.policy.tiering import Placement, Prefetch, Restore, RestoreView, Stored
 from kvsim.sim.policy.views import EngineView, Foretold, ReplicaView, SegmentView, SequenceView
 from kvsim.sim.registry import Registry
 
 __all__ = [
+    "Admission",
     "Attention",
     "EngineView",
     "Eviction",
     "Foretold",
+    "Hold",
     "Kernel",
+    "Move",
+    "Pause",
     "Placement",
+    "Predictor",
+    "Preempt",
     "Preemption",
     "Prefetch",
     "Prefill",
@@ -25,17 +43,21 @@ __all__ = [
     "Residency",
     "Restore",
     "RestoreView",
+    "Resume",
     "Router",
     "Scheduler",
     "SegmentView",
     "SequenceView",
     "Site",
+    "Stand",
     "Stored",
     "Timing",
     "Worker",
+    "admission",
     "attention",
     "eviction",
     "placement",
+    "predictor",
     "preemption",
     "prefetch",
     "residency",
@@ -45,6 +67,7 @@ __all__ = [
     "timing",
 ]
 
+admission = Registry[Admission]("admission")
 attention = Registry[Attention]("attention")
 eviction = Registry[Eviction]("eviction")
 router = Registry[Router]("router")
@@ -52,6 +75,7 @@ scheduler = Registry[Scheduler]("scheduler")
 preemption = Registry[Preemption]("preemption")
 residency = Registry[Residency]("residency")
 restore = Registry[Restore]("restore")
+predictor = Registry[Predictor]("predictor")
 prefetch = Registry[Prefetch]("prefetch")
 placement = Registry[Placement]("placement")
 timing = Registry[Timing]("timing")

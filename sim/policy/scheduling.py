@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Reversible
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from kvsim.sim.policy.views import EngineView, SequenceView
 
@@ -14,16 +14,65 @@ class Prefill(NamedTuple):
     tokens: int
 
 
+class Pause(NamedTuple):
+    """A move: a decoding request takes no more tokens for now. It keeps its memory."""
+
+    sequence: SequenceView
+
+
+class Resume(NamedTuple):
+    """A move: a suspended request decodes again. Only where `view.resumes` says so."""
+
+    sequence: SequenceView
+
+
+class Preempt(NamedTuple):
+    """A move: a running request gives its memory back and returns to the head of the queue."""
+
+    sequence: SequenceView
+
+
+class Hold(NamedTuple):
+    """A move: decodes take no token in the next step, which computes prompts only."""
+
+
+class Stand(NamedTuple):
+    """A move: the plan is to be made anew after at most so many steps, whatever happens."""
+
+    steps: int
+
+
+Move = Prefill | Pause | Resume | Preempt | Hold | Stand
+
+
 class Scheduler(ABC):
     """What the next step computes besides one token for every decoding sequence."""
 
+    always: ClassVar[bool] = False
+    """To be asked at every boundary, even with nobody waiting and no prompt begun."""
+    remembers: ClassVar[bool] = False
+    """To be told who comes and who is finished: the only ways to learn."""
+
     @abstractmethod
-    def plan(self, view: EngineView) -> Iterator[Prefill]:
+    def plan(self, view: EngineView) -> Iterator[Move]:
         """Moves for the next step. Each is carried out before the next is asked for.
 
-        Called at every boundary with somebody waiting or a prompt begun. Draws no random numbers
-        and keeps no memory of the call: asked again without a change in between, it says the same.
+        Called at every boundary with somebody waiting or suspended, or a prompt begun. Draws no
+        random numbers and keeps no memory of the call: asked again without a change in between, it
+        says the same. It must not change its mind between boundaries while a batch decodes, unless
+        it says with `Stand` for how many steps the plan stands.
         """
+
+    def welcome(self, view: EngineView, sequence: SequenceView) -> None:
+        """`sequence` is in the queue since the last plan; called before the next one is asked for.
+
+        Only those that must `awaits` every newcomer may rely on when that is.
+        """
+        del view, sequence
+
+    def finished(self, view: EngineView, sequence: SequenceView) -> None:
+        """`sequence` has its whole answer, and is not among those running any more."""
+        del view, sequence
 
     def awaits(self, view: EngineView) -> bool:
         """Whether a request that has just joined `view.waiting` can change the plan at once.

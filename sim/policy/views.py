@@ -1,5 +1,6 @@
 """What policies may look at: read only, and never a request's output length."""
 
+from collections.abc import Collection
 from collections.abc import Sequence as Ordered
 from typing import Protocol
 
@@ -62,6 +63,46 @@ class SequenceView(Protocol):
         ...
 
     @property
+    def client(self) -> str:
+        """Who asks; empty if nobody says."""
+        ...
+
+    @property
+    def kind(self) -> str:
+        """The class of service it belongs to; empty if none."""
+        ...
+
+    @property
+    def priority(self) -> int:
+        """As the trace gives it; higher is more urgent."""
+        ...
+
+    @property
+    def deadline(self) -> Ns | None:
+        """When its first token is due, if the trace says so."""
+        ...
+
+    @property
+    def session(self) -> int | None:
+        """The conversation it is a turn of."""
+        ...
+
+    @property
+    def head(self) -> int:
+        """Name of its first block: requests with the same one share it."""
+        ...
+
+    @property
+    def arrival(self) -> Ns:
+        """When it reached the cluster."""
+        ...
+
+    @property
+    def first_token(self) -> Ns | None:
+        """When it took its first token."""
+        ...
+
+    @property
     def ready(self) -> Ns:
         """When it reached a replica's queue."""
         ...
@@ -121,6 +162,41 @@ class EngineView(Protocol):
     @property
     def running_requests(self) -> int:
         """Requests that hold memory."""
+        ...
+
+    @property
+    def now(self) -> Ns:
+        """This instant, for rules that depend on how long somebody has waited."""
+        ...
+
+    @property
+    def running(self) -> Collection[SequenceView]:
+        """Requests that hold memory, in order of admission."""
+        ...
+
+    @property
+    def suspended(self) -> Collection[SequenceView]:
+        """Those of them that take no tokens for now."""
+        ...
+
+    def path(self, sequence: SequenceView) -> tuple[int, ...]:
+        """Names of the cached segments that a waiting request would read, the first one first."""
+        ...
+
+    def predicted(self, sequence: SequenceView) -> float:
+        """Tokens that its answer will have in all, by the scenario's predictor."""
+        ...
+
+    def prefill_time(self, tokens: int) -> Ns:
+        """What computing so many tokens of prompts takes by itself."""
+        ...
+
+    def generated(self, sequence: SequenceView) -> int:
+        """Tokens that a request has taken by this boundary."""
+        ...
+
+    def resumes(self, sequence: SequenceView) -> bool:
+        """Whether there is room for the next token of a suspended request."""
         ...
 
     @property

@@ -6,19 +6,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from machine import Affine, Below, Machine
 
+from kvsim.policies import answers
 from kvsim.policies.placement.selective import Selective
 from kvsim.policies.placement.write_through import WriteThrough
+from kvsim.policies.predictor.histogram import Histogram
+from kvsim.policies.predictor.oracle import Oracle
 from kvsim.policies.restore.break_even import BreakEven
 from kvsim.policies.restore.load import Load
 from kvsim.policies.router.least_loaded import LeastLoaded
 from kvsim.policies.router.prefix_aware import PrefixAware
 from kvsim.policies.router.round_robin import RoundRobin
-from kvsim.policies.scheduler.chunked_prefill import ChunkedPrefill
 from kvsim.sim.batch import Windowed
 from kvsim.sim.moves import by_link, reasons
+from kvsim.sim.policy import Scheduler
 from kvsim.sim.recorder import NEVER
 from kvsim.traces.request import Pause, Request
 from kvsim.units import MS, Ns
+
+
+@st.composite
+def schedulers(draw: st.DrawFn) -> Scheduler:
+    """Any of the registry, with few seats and few tokens; half of them the usual one."""
+    name = draw(st.sampled_from(["chunked_prefill"] * 8 + answers("scheduler").names()))
+    fields = {one.name for one in answers("scheduler").describe(name).parameters}
+    small = {
+        "tokens": draw(st.sampled_from([64, 128, 8192])),
+        "sequences": draw(st.integers(1, 8)),
+        "quantum": draw(st.integers(1, 20)),
+    }
+    return answers("scheduler").make({name: {k: v for k, v in small.items() if k in fields}})
 
 
 @st.composite
@@ -43,7 +59,16 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
         arrival = draw(st.integers(0, 400)) * MS // draw(st.sampled_from([1, 2, 3]))
         requests.append(
             Request(
-                index, arrival, prompt, output, blocks, label_tokens, session=index, pauses=pauses
+                index,
+                arrival,
+                prompt,
+                output,
+                blocks,
+                label_tokens,
+                session=index,
+                pauses=pauses,
+                client=draw(st.sampled_from("ab")),
+                priority=draw(st.integers(0, 2)),
             )
         )
     turns = draw(st.integers(0, 2))
@@ -73,9 +98,7 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
             ]
         )
     )
-    scheduler = ChunkedPrefill(
-        tokens=draw(st.sampled_from([64, 128, 8192])), sequences=draw(st.integers(1, 8))
-    )
+    scheduler = draw(schedulers())
     router = draw(st.sampled_from([RoundRobin, LeastLoaded, PrefixAware]))
     replicas = draw(st.integers(1, 3))
     blocks = draw(st.sampled_from([45, 60, 90, 1000]))
@@ -84,9 +107,12 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
     restore = draw(st.sampled_from([Load, BreakEven]))
     layers = draw(st.sampled_from([1, 1, 4]))
     disturbance = draw(st.sampled_from([0.0, 0.01, 0.3]))
+    predictor = draw(st.sampled_from([None, Histogram, Oracle]))
+    ahead = draw(st.booleans())
     return lambda step_by_step: Machine(
         blocks, replicas, timing, scheduler, router(), windows, sights, step_by_step, caching,
         tiers=tiers, restore=restore(), disturbance=disturbance, layers=layers,
+        predictor=predictor, runs_ahead=ahead,
         requests=requests, follow=follow,
     )  # fmt: skip
 

@@ -203,6 +203,8 @@ def _engine(
         hierarchy,
         traffic,
         profile.runs_ahead,
+        answer("predictor", policies.predictor, oracles=True),
+        None if policies.admission == "always" else answer("admission", policies.admission),
     )
     kernel = answer("attention", policies.attention).kernel()
     if kernel is not None and not kernel.spread and kept.caching:

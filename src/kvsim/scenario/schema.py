@@ -166,7 +166,11 @@ class Policies(Part):
     preset: str | None = None
     """A published system's answers to several questions; what is said beside it wins."""
     router: Choice = "round_robin"
+    admission: Choice = "always"
+    """Whether a replica takes a request at all."""
     scheduler: Choice = "chunked_prefill"
+    predictor: Choice = "none"
+    """How long answers will be, for schedulers that order by it."""
     preemption: Choice = "recompute"
     eviction: str | dict[str, str | dict[str, Any] | None] = "lru"
     """One answer for all tiers, or `{hbm: ..., dram: ...}`."""

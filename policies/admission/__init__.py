@@ -1,0 +1,1 @@
+"""Whether a replica takes a request at all."""

@@ -1,0 +1,205 @@
+"""Who is at one replica: in the queue, in memory, in the decode batch; and how they move between.
+
+What takes time is not here: `kvsim.sim.engine` lets it pass.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+
+from kvsim.sim.batch import DecodeBatch
+from kvsim.sim.clock import Clock
+from kvsim.sim.hierarchy import Hierarchy
+from kvsim.sim.memory import KVMemory
+from kvsim.sim.policy import SequenceView
+from kvsim.sim.recorder import Recorder
+from kvsim.sim.sequence import Sequence
+from kvsim.units import Ns
+
+HBM = 0
+"""Its place among the tiers."""
+
+
+class Seats:
+    """The queue, the running requests and their memory. Schedulers see an `EngineView` of it."""
+
+    def __init__(
+        self,
+        env: Clock,
+        index: int,
+        memory: KVMemory,
+        recorder: Recorder,
+        hierarchy: Hierarchy | None,
+        max_context: int | None,
+    ) -> None:
+        self.env = env
+        self.index = index
+        self.memory = memory
+        self.recorder = recorder
+        self.hierarchy = hierarchy
+        """The tiers below HBM; None without any."""
+        self.max_context = max_context
+        self.waiting: deque[Sequence] = deque()
+        self._late: deque[tuple[Ns, Sequence]] = deque()
+        """Newcomers, since when, who came after the next step had been queued."""
+        self.prefilling: list[Sequence] = []
+        self.batch = DecodeBatch(memory.block_tokens, memory.block_bytes, memory.windows)
+        self.suspended: dict[Sequence, Ns] = {}
+        """Who decodes no more for now but keeps its memory, and since when it is silent."""
+        self.preempting = False
+        self._running: dict[Sequence, None] = {}
+        self._paused: dict[Sequence, None] = {}
+        self._resumed: list[tuple[Sequence, Ns]] = []
+        """Who goes on in the step that begins, and since when it was silent."""
+        self._chunks: list[tuple[Sequence, int]] = []
+        self._grown = 0
+        """Steps of the span whose blocks have been taken."""
+
+    # What the router and the scheduler may look at
+
+    @property
+    def decoding(self) -> int:
+        """Requests that take one token each in the next step."""
+        return self.batch.size
+
+    @property
+    def waiting_requests(self) -> int:
+        """Requests in the queue."""
+        return len(self.waiting) + len(self._late)
+
+    @property
+    def running_requests(self) -> int:
+        """Requests that hold memory."""
+        return len(self._running)
+
+    @property
+    def now(self) -> Ns:
+        """This instant."""
+        return self.env.now
+
+    @property
+    def running(self) -> Mapping[Sequence, None]:
+        """Requests that hold memory, in order of admission."""
+        return self._running
+
+    def generated(self, sequence: SequenceView) -> int:
+        """Tokens that `sequence` has taken by the last boundary."""
+        assert isinstance(sequence, Sequence)
+        more = self.batch.steps - sequence._joined if sequence._ends is not None else 0
+        return sequence.generated + more
+
+    def resumes(self, sequence: SequenceView) -> bool:
+        """Whether a suspended request can go on: there is room for its next token."""
+        assert isinstance(sequence, Sequence)
+        return self.memory.extends(sequence, 1)
+
+    def cached(self, sequence: SequenceView) -> int:
+        """Tokens of `sequence` that are here already, besides those it holds."""
+        assert isinstance(sequence, Sequence)
+        if sequence.leaf is not None:
+            return 0
+        self.catch_up()
+        return self.memory.cached(sequence)
+
+    def fits(self, sequence: SequenceView, tokens: int) -> bool:
+        """Whether a waiting request can be admitted with its first `tokens` stored."""
+        assert isinstance(sequence, Sequence)
+        if sequence.leaf is not None:
+            return self.memory.extends(sequence, tokens)
+        return self.memory.fits(sequence, tokens)
+
+    def path(self, sequence: SequenceView) -> tuple[int, ...]:
+        """Names of the cached segments that a waiting request would read, the first one first."""
+        assert isinstance(sequence, Sequence)
+        return self.memory.path(sequence)
+
+    def catch_up(self) -> None:
+        """Take the memory that steps begun by now have taken."""
+        raise AssertionError("the engine knows")
+
+    def refusal(self, sequence: Sequence) -> str | None:
+        """Why this replica can never serve `sequence`; None if it can."""
+        return self.memory.refusal(sequence.request, self.max_context)
+
+    # How they move
+
+    def _suspend(self, sequence: SequenceView) -> None:
+        """`sequence` stops decoding and keeps its memory."""
+        assert isinstance(sequence, Sequence)
+        self._unseat(sequence)
+        self.suspended[sequence] = self.env.now
+
+    def _resume(self, sequence: SequenceView) -> None:
+        """A suspended `sequence` decodes again from the next step on."""
+        assert isinstance(sequence, Sequence)
+        before = self.batch.demand(1) if self._grown else 0
+        self._resumed.append((sequence, self.suspended.pop(sequence)))
+        self.batch.join(sequence)
+        if self._grown:
+            self.memory.grow(self.batch.demand(1) - before)
+
+    def _unseat(self, sequence: Sequence) -> None:
+        """`sequence` leaves the batch; what was taken for its next token is given back."""
+        before = self.batch.demand(1) if self._grown else 0
+        self.batch.leave(sequence)
+        if self._grown:
+            self.memory.grow(self.batch.demand(1) - before)
+
+    def _admit(self, sequence: Sequence) -> None:
+        now = self.env.now
+        if self.waiting[0] is sequence:
+            self.waiting.popleft()
+        else:
+            self.waiting.remove(sequence)
+        if sequence.leaf is None:
+            self._lease(sequence, now)
+        self._running[sequence] = None
+        self.prefilling.append(sequence)
+        if sequence.admitted is None:
+            sequence.admitted = now
+            if sequence.hits is None:
+                sequence.hits = sequence.computed
+        if sequence.preempted is not None:
+            sequence.recomputed += max(0, sequence.lost - sequence.computed)
+            if sequence.first_token is None:
+                sequence.stalled += now - sequence.preempted
+            sequence.preempted = None
+
+    def _lease(self, sequence: Sequence, now: Ns) -> None:
+        """`sequence` holds what is here of it."""
+        self.memory.admit(sequence, now)
+        if self.memory.caching:
+            limit = sequence.target - 1
+            self.recorder.looked_up(sequence, HBM, self.index, 0, limit, now)
+
+    def _release(self, sequence: Sequence, now: Ns) -> None:
+        """`sequence` holds nothing any more; its full blocks stay for others."""
+        self.memory.release(sequence, now)
+        if self.memory.caching:
+            self.recorder.kept(sequence, HBM, self.index, sequence.computed, now)
+
+    def _victims(self) -> dict[Sequence, None]:
+        """Who may be preempted: not those into whose memory layers are on their way."""
+        if self.hierarchy is None or self.hierarchy.layers == 1:
+            return self._running
+        return {one: None for one in self._running if not one.landing}
+
+    def _preempt(self, victim: SequenceView) -> None:
+        """`victim` gives its memory back and waits at the head of the queue to be recomputed."""
+        assert isinstance(victim, Sequence)
+        now = self.env.now
+        if victim in self.prefilling:
+            self.prefilling.remove(victim)
+            self._chunks = [chunk for chunk in self._chunks if chunk[0] is not victim]
+        elif victim in self.suspended:
+            victim.silent = self.suspended.pop(victim)
+        else:
+            self._unseat(victim)
+            victim.silent = now
+        del self._running[victim]
+        self._release(victim, now)
+        victim.lost, victim.computed = victim.computed, 0
+        victim.preempted = now
+        victim.asked = False
+        victim.preemptions += 1
+        self.waiting.appendleft(victim)
+        self.preempting = True
