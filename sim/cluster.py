@@ -32,6 +32,10 @@ class Cluster:
         self.host_before = host_before
         """Tokenisation and HTTP before a request reaches a replica."""
         self.engines: list[Engine] = []
+        self.entries: list[Engine] = []
+        """Replicas that compute prompts; all of them where none only decodes."""
+        self.decoders: list[Engine] = []
+        """Replicas that only decode."""
         self._known = workload.arrivals()
         self._expected: list[tuple[Ns, int, Request | Sequence]] = []
         """Heap of the next request known beforehand, turns caused by finished ones, and sequences
@@ -59,7 +63,7 @@ class Cluster:
                 continue  # an earlier turn may have been caused meanwhile
             expected_one = heappop(expected)[2]
             if isinstance(expected_one, Sequence):
-                self.engines[expected_one.replica].arrive(expected_one)
+                self.come_back(expected_one)
                 continue
             if expected_one is known:
                 known = self._expect_known()
@@ -71,14 +75,32 @@ class Cluster:
         assert now == request.arrival + self.host_before, "a request arrived late"
         self.recorder.arrived += 1
         sequence = Sequence(request, now)
-        engine = self.engines[self.router.route(sequence, self.engines, now)]
-        reason = engine.refuses(sequence, now)
+        engine = self.entries[self.router.route(sequence, self.entries, now)]
+        reason = engine.refuses(sequence, now) or self._undecodable(sequence)
         if reason is None:
             engine.arrive(sequence)
         else:
             sequence.replica = engine.index
             self.recorder.rejected(sequence, reason)
             self.follow(sequence, now)
+
+    def decoder(self, sequence: Sequence, now: Ns) -> Engine:
+        """The replica where `sequence`, whose prompt is complete, goes on."""
+        able = [one for one in self.decoders if one.refusal(sequence) is None]
+        return able[self.router.decode(sequence, able, now)]
+
+    def come_back(self, sequence: Sequence) -> None:
+        """A tool has answered `sequence`: it goes on where it was, or where prompts are made."""
+        engine = self.engines[sequence.replica]
+        if engine in self.decoders:
+            engine.forget(sequence)
+            engine = self.entries[self.router.route(sequence, self.entries, self.env.now)]
+        engine.arrive(sequence)
+
+    def _undecodable(self, sequence: Sequence) -> str | None:
+        """Why no decode instance can ever hold `sequence`."""
+        reasons = [engine.refusal(sequence) for engine in self.decoders]
+        return reasons[0] if reasons and None not in reasons else None
 
     def follow(self, sequence: Sequence, now: Ns) -> None:
         """`sequence` is over: its session's next turn will arrive."""

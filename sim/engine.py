@@ -5,11 +5,13 @@ event, and ends early only when something arrives. Taking it step by step gives 
 to the nanosecond; `step_by_step` does so, and is the oracle of the tests.
 """
 
+from collections import deque
 from collections.abc import Callable, Generator
 
 from simpy import Event
 
 from kvsim.sim.clock import FINISH, PLAN, Clock, Sleeper
+from kvsim.sim.handoff import Handoff, Offer
 from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.parking import Parking
@@ -58,6 +60,7 @@ class Engine(Seats):
         runs_ahead: bool = False,
         predictor: Predictor | None = None,
         admission: Admission | None = None,
+        handoff: Handoff | None = None,
     ) -> None:
         super().__init__(env, index, memory, recorder, hierarchy, max_context)
         self.timing = timing
@@ -75,6 +78,12 @@ class Engine(Seats):
         self.predictor = predictor
         self.admission = admission
         """Who may join the queue; None: everybody who fits."""
+        self.handoff = handoff
+        """Where requests go when their prompt is complete; None: nowhere, they decode here."""
+        self._offers: deque[Offer] = deque()
+        """Requests of others that wait for room here, in order."""
+        self._landed: list[tuple[Sequence, Ns]] = []
+        """Requests whose KV has come, and since when they have been silent."""
 
         self._last_begun: Ns = 0
         """When the step that ended last began."""
@@ -97,7 +106,7 @@ class Engine(Seats):
         """Requests whose KV is on its way from a lower tier; None without tiers."""
         if hierarchy is not None:
             self.parking = Parking(env, memory, hierarchy, self.waiting, self._lease)
-            hierarchy.carrier.on_land = (self.catch_up, self._poke)
+            hierarchy.carrier.on_land = (self.catch_up, self.poke)
         self.process = env.process(self.run())
 
     def predicted(self, sequence: SequenceView) -> float:
@@ -136,6 +145,10 @@ class Engine(Seats):
             self._late.append((self.env.now, self.waiting.pop()))
         if self._span is not None and matters:
             self._cut(1 if self.runs_ahead else 0)
+
+    def forget(self, sequence: Sequence) -> None:
+        """`sequence`, which waits for a tool, will go on elsewhere."""
+        self._paused.pop(sequence, None)
 
     def disturbed(self) -> None:
         """Transfers have begun, ended or changed pace: steps no longer take what they took.
@@ -184,7 +197,16 @@ class Engine(Seats):
                 self.batch.leave(sequence)
         parked = self.parking.parked if self.parking is not None else ()
         late = (sequence for _, sequence in self._late)
-        return [*self._running, *self._paused, *parked, *self.waiting, *late]
+        landed = (sequence for sequence, _ in self._landed)
+        return [
+            *self._running,
+            *self._paused,
+            *parked,
+            *self.waiting,
+            *late,
+            *landed,
+            *self._leaving,
+        ]
 
     # How it does it
 
@@ -195,15 +217,24 @@ class Engine(Seats):
         self._grown = 0
         self._stands = None
         batch, memory = self.batch, self.memory
+        for sequence, since in sorted(self._landed, key=lambda one: one[0].id):
+            self._running[sequence] = None
+            self._resumed.append((sequence, since))
+            batch.join(sequence)
+        self._landed.clear()
         if batch.size:
             while batch.size and batch.demand(1) > memory.room:
                 self._preempt(self.preemption.victim(self._victims()))
             memory.grow(batch.demand(1))
-            self._grown = 1
+        self._grown = 1
         if self._late:
             self._welcome(self._last_begun)
         if self._newcomers:
             self._introduce()
+        while self._offers and not self.preempting and self._takes(self._offers[0]):
+            offer = self._offers.popleft()
+            assert offer.source.handoff is not None
+            offer.source.handoff.begin(offer)
         if self.parking is not None and self.waiting and not self.preempting:
             self.parking.fetch()
         if self.waiting or self.prefilling or self.suspended or self.scheduler.always:
@@ -215,6 +246,33 @@ class Engine(Seats):
         if self._late and not (self._chunks or batch.size):
             self._welcome(self.env.now)  # no step is in their way
             self._plan()
+
+    # Between prefill and decode instances
+
+    @property
+    def offered(self) -> int:
+        """Requests that other replicas have computed for this one and that wait for room."""
+        return len(self._offers) + len(self._landed)
+
+    def expect_kv(self, offer: Offer) -> None:
+        """Another replica has computed a prompt for this one, which takes it when it has room."""
+        offer.sequence.replica = self.index
+        self._offers.append(offer)
+        self.poke()
+
+    def join(self, sequence: Sequence, since: Ns) -> None:
+        """The KV of `sequence` has come: it decodes from the next boundary on."""
+        self._landed.append((sequence, since))
+        self.poke()
+
+    def let_go(self, sequence: Sequence, now: Ns) -> None:
+        """The KV of `sequence` has gone to another replica; its full blocks stay for others."""
+        del self._leaving[sequence]
+        self._release(sequence, now)
+
+    def _takes(self, offer: Offer) -> bool:
+        """Whether there is room for all that an offered request has, and its next token."""
+        return self.memory.fits_whole(offer.sequence, offer.kept.computed + 1)
 
     def _introduce(self) -> None:
         """Let the scheduler know who has joined the queue."""
@@ -243,6 +301,7 @@ class Engine(Seats):
                 case Preempt(sequence):
                     self._preempt(sequence)
                     self.preempting = False
+                    self._stands = 1  # the tiers are asked for it at the next boundary
                 case Hold():
                     self._hold()
                 case Stand(steps):
@@ -255,14 +314,15 @@ class Engine(Seats):
             self.memory.grow(-self.batch.demand(1))
             self._grown = 0
 
-    def _poke(self) -> None:
+    def poke(self) -> None:
         """Memory has changed: whoever waits may have a chance."""
+        wanted = self.waiting or self._offers or self._landed
         if self._span is None:
-            if self.waiting or self.prefilling:
+            if wanted or self.prefilling:
                 self.sleeper.wake(PLAN + self.index)
         elif self.sleeper.is_idle:
             self.sleeper.wake(FINISH + self.index)
-        elif self.waiting:
+        elif wanted:
             self._cut()
 
     def _prefill(self, sequence: Sequence, tokens: int) -> None:
@@ -385,10 +445,22 @@ class Engine(Seats):
         if sequence.silent is not None:
             self.recorder.gaps.append(self.env.now - sequence.silent)
             sequence.silent = None
-        if sequence.stretch:
+        if sequence.stretch and self.handoff is not None:
+            self._hand_over(sequence)
+        elif sequence.stretch:
             self.batch.join(sequence)
         else:
             done.append(sequence)
+
+    def _hand_over(self, sequence: Sequence) -> None:
+        """`sequence` decodes elsewhere; its KV stays here until it is there."""
+        assert self.handoff is not None
+        del self._running[sequence]
+        self._leaving[sequence] = None
+        sequence.prefilled_by = self.index
+        tokens = next(tokens for one, tokens in self._chunks if one is sequence)
+        taken = (self._clock >> FRACTION) - self._last_begun
+        self.handoff.offer(sequence, self, taken, tokens)
 
     def catch_up(self) -> None:
         """Take the memory that steps begun by now have taken; a span takes it late otherwise."""

@@ -85,13 +85,15 @@ class Fabric:
         rank: int = LOAD,
         ceiling: float = inf,
         goes_on: bool = False,
+        sent: float = 0.0,
     ) -> Flow:
         """Move `size` bytes over `path`, after its latencies; then call `landed`.
 
         `goes_on`: it continues a transfer that has just landed, so its first byte is there already.
+        `sent`: bytes that have been moved while they were being made.
         """
         now = self.clock.now
-        flow = Flow(path, size, rank, landed, ceiling, now, float(size))
+        flow = Flow(path, size, rank, landed, ceiling, now, size - sent)
         latency = 0 if goes_on else sum(link.latency for link in path)
         if latency:
             alarm = Alarm(self.clock, now + latency, LANDED)

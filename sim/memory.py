@@ -94,6 +94,13 @@ class KVMemory:
             )
         return wanted <= self.room
 
+    def fits_whole(self, sequence: Sequence, tokens: int) -> bool:
+        """Whether `tokens` of a `sequence` that another replica holds can be stored here."""
+        held, sequence.leaf = sequence.leaf, None
+        fits = self.fits(sequence, tokens)
+        sequence.leaf = held
+        return fits
+
     def admit(self, sequence: Sequence, now: Ns) -> None:
         """Lease to `sequence` what is cached of it; it starts behind that."""
         tree = self.tree

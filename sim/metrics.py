@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kvsim.sim.recorder import (
+    HANDOFF_COLUMNS,
     LEVEL_COLUMNS,
     LOOKUP_COLUMNS,
     NEVER,
@@ -60,6 +61,8 @@ class Facts:
     lookups: "dict[str, Ints]"
     transfers: "dict[str, Ints]"
     """In order of their beginning, the refused ones too."""
+    handoffs: "dict[str, Ints]"
+    """KV that went from prefill to decode instances."""
     levels: "dict[str, Ints]"
     """What each tier holds, from an instant on."""
     paths: tuple[tuple[str, ...], ...]
@@ -80,6 +83,7 @@ class Facts:
             order=order,
             lookups=_columns(recorder.lookups, LOOKUP_COLUMNS),
             transfers=_columns(recorder.transfers, TRANSFER_COLUMNS),
+            handoffs=_columns(recorder.handoffs, HANDOFF_COLUMNS),
             levels=_columns(recorder.levels, LEVEL_COLUMNS),
             paths=tuple(recorder.paths),
         )
@@ -182,6 +186,23 @@ def token_intervals(facts: Facts) -> "tuple[Floats, Floats]":
     # what was held waited for whole, not for its last step alone
     times = np.concatenate((times, facts.gaps, whole, last))
     return times, np.concatenate((weights, np.ones(len(facts.gaps)), many, -many))
+
+
+def handoffs(facts: Facts) -> dict[str, Any] | None:
+    """KV handed from prefill to decode instances: waiting for room there, flowing; seconds, bytes.
+
+    None where nothing was handed over.
+    """
+    rows = facts.handoffs
+    landed = rows["landed"] != NEVER
+    if not landed.any():
+        return None
+    return {
+        "requests": int(landed.sum()),
+        "bytes": int(rows["bytes"][landed].sum()),
+        "room_s": distribution((rows["began"] - rows["offered"])[landed] / SECOND),
+        "transfer_s": distribution((rows["landed"] - rows["began"])[landed] / SECOND),
+    }
 
 
 def breakdown(facts: Facts) -> dict[str, float | None]:
@@ -291,6 +312,7 @@ def summarize(
             "hit_rate": hits / prompt if prompt else None,
             "by_tier": by_tier,
         },
+        "handoff": handoffs(facts),
         "preemptions": int(requests["preemptions"].sum()),
         "recomputed_tokens": int(requests["recomputed"].sum()),
         "extrapolated_fraction": _share(spans["steps"], spans["extrapolated"]),

@@ -33,6 +33,7 @@ TRANSFER_COLUMNS = (
     "request", "tier", "place", "replica", "why", "head", "tokens", "bytes", "path", "sent",
     "began", "landed",
 )  # fmt: skip
+HANDOFF_COLUMNS = ("request", "source", "target", "bytes", "offered", "began", "landed")
 LEVEL_COLUMNS = ("tier", "place", "at", "held", "arriving")
 
 TIERS = ("hbm", "dram", "ssd", "remote")
@@ -68,6 +69,7 @@ class Recorder:
         self.lookups = array("q")
         self.transfers = array("q")
         self.levels = array("q")
+        self.handoffs = array("q")
         self.paths: list[tuple[str, ...]] = []
         """Links that transfers have taken."""
         self.arrived = 0
@@ -165,6 +167,17 @@ class Recorder:
         end = row + len(TRANSFER_COLUMNS)
         self.transfers[end - 2], self.transfers[end - 1] = began, now
 
+    def handing_over(
+        self, request: int, source: int, target: int, size: int, offered: Ns, now: Ns
+    ) -> int:
+        """A request's KV begins to go from one replica to another; its row, for `handed_over`."""
+        self.handoffs.extend((request, source, target, size, offered, now, NEVER))
+        return len(self.handoffs) - 1
+
+    def handed_over(self, row: int, now: Ns) -> None:
+        """All of it is there."""
+        self.handoffs[row] = now
+
     def level(self, tier: "Tier", now: Ns) -> None:
         """What a tier holds, and what is on its way there, has changed."""
         self.levels.extend((tier.rank, tier.place, now, tier.tree.bytes, tier.arriving))
@@ -180,7 +193,7 @@ class Recorder:
                 request.id,
                 NEVER if request.session is None else request.session,
                 request.turn,
-                sequence.replica,
+                sequence.replica if sequence.prefilled_by is None else sequence.prefilled_by,
                 sequence.replica,
                 request.prompt_tokens,
                 request.output_tokens,

@@ -45,6 +45,8 @@ class Seats:
         self.batch = DecodeBatch(memory.block_tokens, memory.block_bytes, memory.windows)
         self.suspended: dict[Sequence, Ns] = {}
         """Who decodes no more for now but keeps its memory, and since when it is silent."""
+        self._leaving: dict[Sequence, None] = {}
+        """Who has its first token and goes to another replica when that has room."""
         self.preempting = False
         self._running: dict[Sequence, None] = {}
         self._paused: dict[Sequence, None] = {}
@@ -64,7 +66,7 @@ class Seats:
     @property
     def waiting_requests(self) -> int:
         """Requests in the queue."""
-        return len(self.waiting) + len(self._late)
+        return len(self.waiting) + len(self._late) + self.offered
 
     @property
     def running_requests(self) -> int:
@@ -119,6 +121,11 @@ class Seats:
     def refusal(self, sequence: Sequence) -> str | None:
         """Why this replica can never serve `sequence`; None if it can."""
         return self.memory.refusal(sequence.request, self.max_context)
+
+    @property
+    def offered(self) -> int:
+        """Requests that other replicas have computed for this one and that wait for room."""
+        return 0
 
     # How they move
 

@@ -33,6 +33,7 @@ class Sequence:
         "pauses",
         "preempted",
         "preemptions",
+        "prefilled_by",
         "published",
         "ready",
         "recomputed",
@@ -91,6 +92,8 @@ class Sequence:
         """Time lost to preemption before the first token."""
         self.replica = 0
         """Index of the replica that serves it."""
+        self.prefilled_by: int | None = None
+        """Index of the replica that computed its prompt, if that is another one."""
         self.pauses = 0
         """Tool calls made so far."""
         self.paused: Ns = 0

@@ -154,6 +154,7 @@ class Machine:
             if traffic is not None:
                 self.fabric.on_change.append(engine.disturbed)
             cluster.engines.append(engine)
+            cluster.entries.append(engine)
         return Simulation(env, cluster, recorder)
 
     def _traffic(self, reaches: tuple[Reach, ...]) -> Callable[[], float]:

@@ -13,3 +13,12 @@ class Router(ABC):
     @abstractmethod
     def route(self, sequence: SequenceView, replicas: Ordered[ReplicaView], now: Ns) -> int:
         """Index of the replica for `sequence`, which has just arrived."""
+
+    def decode(self, sequence: SequenceView, replicas: Ordered[ReplicaView], now: Ns) -> int:
+        """Index of the decode instance for `sequence`, whose prompt has just been computed.
+
+        Unless a router says otherwise, the one with the fewest requests.
+        """
+        del sequence, now
+        loads = [replica.waiting_requests + replica.running_requests for replica in replicas]
+        return loads.index(min(loads))

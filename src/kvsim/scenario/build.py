@@ -11,6 +11,7 @@ from kvsim.models import Model, model
 from kvsim.policies import answers
 from kvsim.scenario.capacity import Capacity, capacity, shape
 from kvsim.scenario.choices import answer, answer_of_tier, check
+from kvsim.scenario.disaggregate import disaggregate
 from kvsim.scenario.residing import residence, site
 from kvsim.scenario.room import Room
 from kvsim.scenario.schema import WIDTHS, Pool, Scenario
@@ -79,6 +80,7 @@ def build(scenario: Scenario, step_by_step: bool = False) -> Machine:
         for _ in range(part.pool.replicas):
             made = _engine(env, scenario, kind, profile, part, cluster, room, step_by_step)
             cluster.engines.append(made)
+    disaggregate(scenario, kind, pools, cluster, room)
     simulation = Simulation(env, cluster, recorder)
     return Machine(scenario, kind, profile, pools, load, room, simulation)
 

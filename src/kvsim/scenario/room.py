@@ -33,6 +33,8 @@ class Room:
         self.tiers: dict[tuple[str, int], Tier] = {}
         """By name and node; the remote pool's node is 0."""
         self._block_bytes = block_bytes
+        self.spots: list[Spot] = []
+        """Of all replicas, in their order."""
         self._taken = 0
 
     def place(self, gpus: int) -> Spot:
@@ -44,6 +46,7 @@ class Room:
             self._taken += free
         spot = Spot(self._taken // size, self._taken % size, gpus)
         self._taken += gpus
+        self.spots.append(spot)
         return spot
 
     @property

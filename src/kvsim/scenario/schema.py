@@ -77,7 +77,8 @@ class Parallel(Part):
 class Pool(Part):
     """Replicas that are alike."""
 
-    role: Literal["unified"] = "unified"
+    role: Literal["unified", "prefill", "decode"] = "unified"
+    """Prefill instances compute prompts and hand KV to decode instances."""
     replicas: int = Field(1, ge=1)
     parallel: Parallel = Parallel()
     gpu: str | None = None
@@ -150,7 +151,10 @@ class Cluster(Part):
     node: Node = Node()
     pools: tuple[Pool, ...] = Field((Pool(),), min_length=1)
     transfer: Literal["layerwise", "request", "pull"] = "layerwise"
-    """How KV goes from prefill to decode replicas; nothing, as long as all are unified."""
+    """How KV goes from prefill to decode instances: pushed layer by layer or once a prompt is
+    complete, or pulled (as pushed once complete: either way the decode side takes room first)."""
+    network: str = "infiniband-400g"
+    """Port of a GPU to other nodes."""
     memory: Memory = Memory()
     tiers: Tiers = Tiers()
 
