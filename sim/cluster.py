@@ -7,6 +7,7 @@ from simpy import Event
 
 from kvsim.sim.clock import ARRIVAL, Alarm, Clock
 from kvsim.sim.engine import Engine
+from kvsim.sim.handoff import Handoff
 from kvsim.sim.policy import Router
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.sequence import Sequence
@@ -36,6 +37,9 @@ class Cluster:
         """Replicas that compute prompts; all of them where none only decodes."""
         self.decoders: list[Engine] = []
         """Replicas that only decode."""
+        self.handoff: Handoff | None = None
+        self._stranded: list[Sequence] = []
+        """Requests that no replica is up for."""
         self._known = workload.arrivals()
         self._expected: list[tuple[Ns, int, Request | Sequence]] = []
         """Heap of the next request known beforehand, turns caused by finished ones, and sequences
@@ -75,27 +79,60 @@ class Cluster:
         assert now == request.arrival + self.host_before, "a request arrived late"
         self.recorder.arrived += 1
         sequence = Sequence(request, now)
-        engine = self.entries[self.router.route(sequence, self.entries, now)]
+        self.route(sequence, now)
+
+    def route(self, sequence: Sequence, now: Ns) -> None:
+        """`sequence` goes to a replica that is up, or waits for one."""
+        entries = [one for one in self.entries if one.is_up]
+        if not entries:
+            self._stranded.append(sequence)
+            return
+        engine = entries[self.router.route(sequence, entries, now)]
         reason = engine.refuses(sequence, now) or self._undecodable(sequence)
-        if reason is None:
+        if reason is None or sequence.admitted is not None:
             engine.arrive(sequence)
         else:
             sequence.replica = engine.index
             self.recorder.rejected(sequence, reason)
             self.follow(sequence, now)
 
+    def lost(self, sequences: list[Sequence], engine: Engine) -> None:
+        """`engine` has failed: what it had starts again elsewhere."""
+        now = self.env.now
+        if self.handoff is not None:
+            self.handoff.drop(engine)
+        for sequence in sorted(sequences, key=lambda one: one.id):
+            sequence.asked = False
+            sequence.retries += 1
+            self.route(sequence, now)
+
+    def recovered(self, engine: Engine) -> None:
+        """`engine` is up again: those who waited for one are served."""
+        engine.recover()
+        waiting, self._stranded = self._stranded, []
+        for sequence in waiting:
+            self.route(sequence, self.env.now)
+
+    @property
+    def stranded(self) -> list[Sequence]:
+        """Requests that no replica is up for."""
+        return self._stranded
+
     def decoder(self, sequence: Sequence, now: Ns) -> Engine:
         """The replica where `sequence`, whose prompt is complete, goes on."""
-        able = [one for one in self.decoders if one.refusal(sequence) is None]
+        able = [one for one in self.decoders if one.is_up and one.refusal(sequence) is None]
+        if not able:  # nobody is up: it waits at one that will be
+            able = [one for one in self.decoders if one.refusal(sequence) is None]
         return able[self.router.decode(sequence, able, now)]
 
     def come_back(self, sequence: Sequence) -> None:
         """A tool has answered `sequence`: it goes on where it was, or where prompts are made."""
         engine = self.engines[sequence.replica]
-        if engine in self.decoders:
+        if engine in self.decoders or not engine.is_up:
             engine.forget(sequence)
-            engine = self.entries[self.router.route(sequence, self.entries, self.env.now)]
-        engine.arrive(sequence)
+            self.route(sequence, self.env.now)
+        else:
+            engine.arrive(sequence)
 
     def _undecodable(self, sequence: Sequence) -> str | None:
         """Why no decode instance can ever hold `sequence`."""

@@ -5,7 +5,6 @@ event, and ends early only when something arrives. Taking it step by step gives 
 to the nanosecond; `step_by_step` does so, and is the oracle of the tests.
 """
 
-from collections import deque
 from collections.abc import Callable, Generator
 
 from simpy import Event
@@ -15,30 +14,23 @@ from kvsim.sim.handoff import Handoff, Offer
 from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.parking import Parking
+from kvsim.sim.planning import Planning
 from kvsim.sim.policy import (
     Admission,
-    Hold,
-    Pause,
     Predictor,
-    Preempt,
     Preemption,
-    Prefill,
-    Resume,
     Scheduler,
-    SequenceView,
-    Stand,
 )
 from kvsim.sim.recorder import Recorder
-from kvsim.sim.seats import Seats
 from kvsim.sim.sequence import Sequence
 from kvsim.sim.span import Span
-from kvsim.sim.timing import FRACTION, Chunk, StepTime, Work, alone
+from kvsim.sim.timing import FRACTION, Chunk, StepTime, Work
 from kvsim.units import Ns
 
 ONE_NS = 1 << FRACTION
 
 
-class Engine(Seats):
+class Engine(Planning):
     """A replica of the model with its queue, its batch and its memory."""
 
     def __init__(
@@ -62,12 +54,10 @@ class Engine(Seats):
         admission: Admission | None = None,
         handoff: Handoff | None = None,
     ) -> None:
-        super().__init__(env, index, memory, recorder, hierarchy, max_context)
-        self.timing = timing
-        self.scheduler = scheduler
-        self.preemption = preemption
-        self.sights = sights
-        """Per attention class: index of the memory's window that limits it, None for none."""
+        super().__init__(
+            env, index, memory, timing, scheduler, preemption, recorder, sights, max_context,
+            hierarchy, predictor, admission,
+        )  # fmt: skip
         self.on_finish = finished
         self.on_pause = paused
         self.step_by_step = step_by_step
@@ -75,24 +65,8 @@ class Engine(Seats):
         """Share of the HBM's bandwidth that transfers take at this instant; None: never any."""
         self.runs_ahead = runs_ahead
         """The next step is queued on the GPU while one runs: a newcomer waits for both."""
-        self.predictor = predictor
-        self.admission = admission
-        """Who may join the queue; None: everybody who fits."""
         self.handoff = handoff
         """Where requests go when their prompt is complete; None: nowhere, they decode here."""
-        self._offers: deque[Offer] = deque()
-        """Requests of others that wait for room here, in order."""
-        self._landed: list[tuple[Sequence, Ns]] = []
-        """Requests whose KV has come, and since when they have been silent."""
-
-        self._last_begun: Ns = 0
-        """When the step that ended last began."""
-        self._held = False
-        """Decodes take no token in the step that runs."""
-        self._stands: int | None = None
-        """Steps for which the plan stands; None as long as nothing happens."""
-        self._newcomers: list[Sequence] = []
-        """Who has come since the last plan, for schedulers that remember."""
         self._silent: Ns | None = None
         """Since when decodes have been held."""
         self._is_idle = False
@@ -101,34 +75,19 @@ class Engine(Seats):
         """Steps of the span that will be taken: all of them, unless it has been cut."""
         self._clock = 0
         """The last boundary, in 2**-FRACTION ns."""
+        self.is_up = True
+        self._pace = 1.0
+        """Times that steps take longer than they should: a straggler."""
+        self.on_loss: Callable[[list[Sequence], Engine], None] = _nobody_cares
+        """Hears of requests that have lost what they had here."""
+        self.fresh_memory: Callable[[], KVMemory] | None = None
+        """Its memory, empty; needed by replicas that fail."""
         self.sleeper = Sleeper(env)
-        self.parking: Parking | None = None
-        """Requests whose KV is on its way from a lower tier; None without tiers."""
         if hierarchy is not None:
-            self.parking = Parking(env, memory, hierarchy, self.waiting, self._lease)
             hierarchy.carrier.on_land = (self.catch_up, self.poke)
         self.process = env.process(self.run())
 
-    def predicted(self, sequence: SequenceView) -> float:
-        """Tokens that its answer will have in all, by the scenario's predictor."""
-        assert isinstance(sequence, Sequence)
-        if self.predictor is None:
-            return 0.0
-        future = sequence.request.output_tokens if "future" in self.predictor.needs else None
-        return self.predictor.predict(sequence, future)
-
-    def prefill_time(self, tokens: int) -> Ns:
-        """What computing so many tokens of prompts takes by itself."""
-        return alone(self.timing, Chunk(tokens, 0), len(self.sights)) if tokens else 0
-
     # What happens to it
-
-    def refuses(self, sequence: Sequence, now: Ns) -> str | None:
-        """Why this replica does not take `sequence`; None if it does."""
-        reason = self.refusal(sequence)
-        if reason is None and self.admission is not None:
-            return self.admission.refuses(sequence, self, now)
-        return reason
 
     def arrive(self, sequence: Sequence) -> None:
         """`sequence` joins the queue; the running span is cut if that can matter."""
@@ -158,10 +117,33 @@ class Engine(Seats):
         if self._span is not None and self._steps > 1 and self.traffic and self.traffic() > 0:
             self._cut()
 
+    def slow(self, times: float) -> None:
+        """Steps that begin from now on take so many times as long."""
+        self._pace = times
+        if self._span is not None:
+            self._cut()
+
+    def fail(self) -> None:
+        """All that is here is lost when the step that runs has ended; `recover` brings it back."""
+        self.is_up = False
+        if self._span is None:
+            self.sleeper.wake(PLAN + self.index)
+        else:
+            self._cut()
+
+    def recover(self) -> None:
+        """Empty, and ready for requests."""
+        self.is_up = True
+        self.sleeper.wake(PLAN + self.index)
+
     def run(self) -> Generator[Event, None, None]:
         """Plan, wait for the plan's span to end, commit. Forever."""
         env = self.env
         while True:
+            while not self.is_up:
+                self.on_loss(self._lose_everything(), self)
+                yield self.sleeper.forever()
+                self._clock = env.now << FRACTION
             self._plan()
             if not self._chunks and (self._held or not self.batch.size):
                 self._span = None
@@ -189,6 +171,28 @@ class Engine(Seats):
         if end > self.env.now:
             yield self.sleeper.until(end, FINISH + self.index)
 
+    def _lose_everything(self) -> list[Sequence]:
+        """Requests that have to start again elsewhere; memory is empty."""
+        now = self.env.now
+        going = [one for one in self.remaining() if one not in self._paused]
+        for sequence in going:
+            sequence.lost = max(sequence.lost, sequence.computed)
+            sequence.leaf, sequence.computed, sequence.published = None, 0, 0
+            if sequence.first_token is not None:
+                sequence.silent = now
+            if sequence.admitted is not None:
+                sequence.preempted = now
+        for held in (self._running, self.suspended, self._leaving, self.waiting, self._late):
+            held.clear()
+        self.prefilling.clear()
+        self._chunks.clear()
+        self._landed.clear()
+        self._resumed.clear()
+        assert self.fresh_memory is not None
+        self.memory = self.fresh_memory()
+        self._span = None
+        return going
+
     def remaining(self) -> list[Sequence]:
         """Requests that are here and not finished, their counters brought up to date."""
         self.catch_up()
@@ -208,51 +212,7 @@ class Engine(Seats):
             *self._leaving,
         ]
 
-    # How it does it
-
-    def _plan(self) -> None:
-        """Make room for the next token of every decode, then carry out the scheduler's moves."""
-        self.preempting = self._held = False
-        self._chunks = []
-        self._grown = 0
-        self._stands = None
-        batch, memory = self.batch, self.memory
-        for sequence, since in sorted(self._landed, key=lambda one: one[0].id):
-            self._running[sequence] = None
-            self._resumed.append((sequence, since))
-            batch.join(sequence)
-        self._landed.clear()
-        if batch.size:
-            while batch.size and batch.demand(1) > memory.room:
-                self._preempt(self.preemption.victim(self._victims()))
-            memory.grow(batch.demand(1))
-        self._grown = 1
-        if self._late:
-            self._welcome(self._last_begun)
-        if self._newcomers:
-            self._introduce()
-        while self._offers and not self.preempting and self._takes(self._offers[0]):
-            offer = self._offers.popleft()
-            assert offer.source.handoff is not None
-            offer.source.handoff.begin(offer)
-        if self.parking is not None and self.waiting and not self.preempting:
-            self.parking.fetch()
-        if self.waiting or self.prefilling or self.suspended or self.scheduler.always:
-            self._schedule()
-            while self.parking is not None and not (self._chunks or batch.size):
-                if not self.parking.give_back(self._release):
-                    break
-                self._schedule()
-        if self._late and not (self._chunks or batch.size):
-            self._welcome(self.env.now)  # no step is in their way
-            self._plan()
-
     # Between prefill and decode instances
-
-    @property
-    def offered(self) -> int:
-        """Requests that other replicas have computed for this one and that wait for room."""
-        return len(self._offers) + len(self._landed)
 
     def expect_kv(self, offer: Offer) -> None:
         """Another replica has computed a prompt for this one, which takes it when it has room."""
@@ -270,50 +230,6 @@ class Engine(Seats):
         del self._leaving[sequence]
         self._release(sequence, now)
 
-    def _takes(self, offer: Offer) -> bool:
-        """Whether there is room for all that an offered request has, and its next token."""
-        return self.memory.fits_whole(offer.sequence, offer.kept.computed + 1)
-
-    def _introduce(self) -> None:
-        """Let the scheduler know who has joined the queue."""
-        late = {sequence for _, sequence in self._late}
-        for sequence in self._newcomers:
-            if sequence not in late:
-                self.scheduler.welcome(self, sequence)
-        self._newcomers = [sequence for sequence in self._newcomers if sequence in late]
-
-    def _welcome(self, until: Ns) -> None:
-        """Newcomers who came by `until` join the queue."""
-        while self._late and self._late[0][0] <= until:
-            self.waiting.append(self._late.popleft()[1])
-
-    def _schedule(self) -> None:
-        """Carry out the scheduler's moves."""
-        for move in self.scheduler.plan(self):
-            match move:
-                case Prefill(sequence, tokens):
-                    assert isinstance(sequence, Sequence)
-                    self._prefill(sequence, tokens)
-                case Pause(sequence):
-                    self._suspend(sequence)
-                case Resume(sequence):
-                    self._resume(sequence)
-                case Preempt(sequence):
-                    self._preempt(sequence)
-                    self.preempting = False
-                    self._stands = 1  # the tiers are asked for it at the next boundary
-                case Hold():
-                    self._hold()
-                case Stand(steps):
-                    self._stands = min(steps, self._stands or steps)
-
-    def _hold(self) -> None:
-        """Decodes take no token in the next step; the room for it is free."""
-        if not self._held and self.batch.size:
-            self._held = True
-            self.memory.grow(-self.batch.demand(1))
-            self._grown = 0
-
     def poke(self) -> None:
         """Memory has changed: whoever waits may have a chance."""
         wanted = self.waiting or self._offers or self._landed
@@ -324,21 +240,6 @@ class Engine(Seats):
             self.sleeper.wake(FINISH + self.index)
         elif wanted:
             self._cut()
-
-    def _prefill(self, sequence: Sequence, tokens: int) -> None:
-        memory, now = self.memory, self.env.now
-        if sequence not in self._running:
-            self._admit(sequence)
-        while not memory.extends(sequence, tokens):
-            victims = self._victims()
-            if not victims:
-                return
-            victim = self.preemption.victim(victims)
-            self._preempt(victim)
-            if victim is sequence:
-                return
-        memory.extend(sequence, tokens, now)
-        self._chunks.append((sequence, tokens))
 
     def _begin(self) -> Span:
         """The span for the batch as it stands, as long as nothing known beforehand changes it."""
@@ -359,6 +260,10 @@ class Engine(Seats):
                 batch.spread,
             )
         pace = self.timing.pace(work)
+        if self._pace != 1.0:
+            pace = pace._replace(
+                first=int(pace.first * self._pace), growth=int(pace.growth * self._pace)
+            )
         taken = int(self.traffic() * ONE_NS) if self.traffic is not None else 0
         if taken:
             pace = pace._replace(first=pace.first + (pace.first * taken >> FRACTION))
@@ -486,3 +391,7 @@ class Engine(Seats):
             self._steps = begun
             at = span.boundary(begun) >> FRACTION
             self.sleeper.move(at, (FINISH if at > now else PLAN) + self.index)
+
+
+def _nobody_cares(lost: list[Sequence], engine: Engine) -> None:
+    del lost, engine

@@ -23,7 +23,7 @@ Wires = Callable[[int, int], tuple[Link, ...]]
 """The path from one replica to another."""
 
 
-class Hold(NamedTuple):
+class Held(NamedTuple):
     """What a sequence holds at one replica."""
 
     leaf: Segment | None
@@ -31,7 +31,7 @@ class Hold(NamedTuple):
     published: int
 
     @classmethod
-    def of(cls, sequence: Sequence) -> "Hold":
+    def of(cls, sequence: Sequence) -> "Held":
         """As it is."""
         return cls(sequence.leaf, sequence.computed, sequence.published)
 
@@ -47,13 +47,15 @@ class Offer:
     sequence: Sequence
     source: "Engine"
     target: "Engine"
-    kept: Hold
+    kept: Held
     """At the source."""
     offered: Ns
     last_step: Ns
     """How long the step took that completed the prompt."""
     last_tokens: int
     """Tokens it computed of this prompt."""
+    taken: Held | None = None
+    """At the target, once it has made room."""
     called_off: bool = False
 
 
@@ -77,9 +79,26 @@ class Handoff:
         """`sequence` has its first token at `source`, which goes on holding its KV."""
         now = self.fabric.clock.now
         target = self.choose(sequence, now)
-        made = Offer(sequence, source, target, Hold.of(sequence), now, last_step, tokens)
+        made = Offer(sequence, source, target, Held.of(sequence), now, last_step, tokens)
         self.under_way[sequence] = made
         target.expect_kv(made)
+
+    def drop(self, engine: "Engine") -> None:
+        """`engine` has lost everything: what comes from it is void, what goes to it goes elsewhere.
+
+        A request that it had computed starts again; one that it would have decoded is offered anew.
+        """
+        now = self.fabric.clock.now
+        for sequence, made in tuple(self.under_way.items()):
+            if engine not in (made.source, made.target):
+                continue
+            made.called_off = True
+            sequence.landing = False
+            del self.under_way[sequence]
+            if made.source is engine:
+                made.target.call_off(made, now)
+            else:
+                self.offer(sequence, made.source, 0, 0)
 
     def begin(self, made: Offer) -> None:
         """The target has room: it leases it, and the KV that it lacks flows."""
@@ -90,7 +109,7 @@ class Handoff:
         lacking = stored - sequence.computed
         target.memory.reserve(sequence, lacking)
         sequence.landing = True
-        taken = Hold.of(sequence)
+        taken = made.taken = Held.of(sequence)
         row = target.recorder.handing_over(
             sequence.id, made.source.index, target.index, lacking * self.token_bytes, made.offered,
             now,
@@ -98,6 +117,8 @@ class Handoff:
         made.kept.give(sequence)
 
         def landed() -> None:
+            if made.called_off:
+                return
             at = self.fabric.clock.now
             target.recorder.handed_over(row, at)
             self._land(made, taken._replace(computed=taken.computed), stored)
@@ -118,7 +139,7 @@ class Handoff:
         share = min(link.bandwidth / (1 + len(link.flows)) for link in path)
         return ahead - last + min(last, share * made.last_step / SECOND)
 
-    def _land(self, made: Offer, taken: Hold, stored: int) -> None:
+    def _land(self, made: Offer, taken: Held, stored: int) -> None:
         """All KV is there: the source lets go, the target decodes from its next boundary on."""
         sequence, now = made.sequence, self.fabric.clock.now
         source, target = made.source, made.target

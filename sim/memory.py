@@ -11,6 +11,9 @@ from kvsim.sim.sequence import Sequence
 from kvsim.traces.request import Request
 from kvsim.units import Ns
 
+GOLDEN = 2_654_435_769
+"""2**32 over the golden ratio: spreads names evenly (Knuth, multiplicative hashing)."""
+
 
 class KVMemory:
     """HBM for KV on one replica. Every method that takes memory makes room for it by eviction."""
@@ -82,6 +85,19 @@ class KVMemory:
             keys.append(node.key)
             node = node.parent
         return tuple(reversed(keys))
+
+    def known(self, sequence: Sequence, by: Ns, loss: float) -> int:
+        """Tokens cached of `sequence` in segments that were born by `by`; a share `loss` of all
+        segments, chosen by their names, is never heard of."""
+        if not self.caching:
+            return 0
+        label_tokens = sequence.request.block_tokens or self.block_tokens
+        node, tokens = self.tree.match(sequence.labels, label_tokens, sequence.target - 1)
+        while node.parent is not None:
+            if node.born > by or node.key * GOLDEN % 2**32 < loss * 2**32:
+                tokens = node.depth
+            node = node.parent
+        return tokens
 
     def fits(self, sequence: Sequence, tokens: int) -> bool:
         """Whether a waiting `sequence` can be admitted with `tokens` of it stored."""

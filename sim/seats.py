@@ -109,6 +109,19 @@ class Seats:
             return self.memory.extends(sequence, tokens)
         return self.memory.fits(sequence, tokens)
 
+    @property
+    def queued_tokens(self) -> int:
+        """Tokens of prompts that are to be computed, as far as it is known what is cached."""
+        waiting = sum(one.missing for one in self.waiting)
+        late = sum(one.missing for _, one in self._late)
+        return waiting + late + sum(one.missing for one in self.prefilling)
+
+    def known(self, sequence: SequenceView, by: Ns, loss: float) -> int:
+        """Tokens of `sequence` in blocks that had been stored by instant `by` and were heard of."""
+        assert isinstance(sequence, Sequence)
+        self.catch_up()
+        return self.memory.known(sequence, by, loss)
+
     def path(self, sequence: SequenceView) -> tuple[int, ...]:
         """Names of the cached segments that a waiting request would read, the first one first."""
         assert isinstance(sequence, Sequence)

@@ -39,6 +39,7 @@ class Sequence:
         "recomputed",
         "replica",
         "request",
+        "retries",
         "silent",
         "stalled",
         "target",
@@ -84,6 +85,8 @@ class Sequence:
         self.silent: Ns | None = None
         """When it took its last token before a preemption; None once it takes the next."""
         self.preemptions = 0
+        self.retries = 0
+        """How often it started again because its replica had failed."""
         self.lost = 0
         """Tokens whose KV was there when it was preempted."""
         self.recomputed = 0

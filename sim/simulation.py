@@ -58,6 +58,8 @@ class Simulation:
 
     def _close(self) -> None:
         """Nothing is lost: what has not finished is booked as waiting or running."""
+        for sequence in self.cluster.stranded:
+            self.recorder.unfinished(sequence)
         for engine in self.cluster.engines:
             for sequence in engine.remaining():
                 self.recorder.unfinished(sequence)

@@ -136,8 +136,22 @@ class ReplicaView(Protocol):
         """Requests that hold memory."""
         ...
 
+    @property
+    def queued_tokens(self) -> int:
+        """Tokens of prompts that it has to compute, as far as it knows what is cached."""
+        ...
+
     def cached(self, sequence: SequenceView) -> int:
         """Tokens of its prompt that the replica holds."""
+        ...
+
+    def known(self, sequence: SequenceView, by: Ns, loss: float) -> int:
+        """The same as somebody knows it who heard of all blocks stored by instant `by`, but for a
+        share `loss` of them."""
+        ...
+
+    def prefill_time(self, tokens: int) -> Ns:
+        """What computing so many tokens of prompts takes by itself."""
         ...
 
 

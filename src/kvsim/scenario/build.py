@@ -12,6 +12,7 @@ from kvsim.policies import answers
 from kvsim.scenario.capacity import Capacity, capacity, shape
 from kvsim.scenario.choices import answer, answer_of_tier, check
 from kvsim.scenario.disaggregate import disaggregate
+from kvsim.scenario.incidents import arm
 from kvsim.scenario.residing import residence, site
 from kvsim.scenario.room import Room
 from kvsim.scenario.schema import WIDTHS, Pool, Scenario
@@ -81,6 +82,7 @@ def build(scenario: Scenario, step_by_step: bool = False) -> Machine:
             made = _engine(env, scenario, kind, profile, part, cluster, room, step_by_step)
             cluster.engines.append(made)
     disaggregate(scenario, kind, pools, cluster, room)
+    arm(scenario, cluster)
     simulation = Simulation(env, cluster, recorder)
     return Machine(scenario, kind, profile, pools, load, room, simulation)
 
@@ -169,15 +171,19 @@ def _engine(
 ) -> Engine:
     memory, policies = scenario.cluster.memory, scenario.policies
     whole = shape(scenario, kind, part.pool)
-    kept = KVMemory(
-        part.capacity.bytes,
-        memory.block_tokens,
-        whole.block_bytes,
-        answer_of_tier("eviction", policies.eviction, "hbm", "lru"),
-        whole.windows,
-        whole.state_bytes,
-        memory.prefix_caching and whole.reusable,
-    )
+
+    def empty() -> KVMemory:
+        return KVMemory(
+            part.capacity.bytes,
+            memory.block_tokens,
+            whole.block_bytes,
+            answer_of_tier("eviction", policies.eviction, "hbm", "lru"),
+            whole.windows,
+            whole.state_bytes,
+            memory.prefix_caching and whole.reusable,
+        )
+
+    kept = empty()
     sights = whole.sights(kind, part.pool.parallel.tensor)
     reaches = room.reaches(room.place(part.pool.parallel.gpus), part.gpu)
     hierarchy = traffic = None
@@ -208,6 +214,8 @@ def _engine(
         answer("predictor", policies.predictor, oracles=True),
         None if policies.admission == "always" else answer("admission", policies.admission),
     )
+    made.fresh_memory = empty
+    made.on_loss = cluster.lost
     kernel = answer("attention", policies.attention).kernel()
     if kernel is not None and not kernel.spread and kept.caching:
         made.batch.sharing = Sharing(kernel)

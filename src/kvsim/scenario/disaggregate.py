@@ -37,6 +37,7 @@ def disaggregate(
         room.fabric, scenario.cluster.transfer, len(kind.layers), token, wires.between
     )
     handoff.choose = cluster.decoder
+    cluster.handoff = handoff
     for engine, role in zip(cluster.engines, roles, strict=True):
         if role == "prefill":
             engine.handoff = handoff

@@ -215,6 +215,27 @@ Objectives = Annotated[
 """Objectives of all requests, or a list by class. Tags are brackets: no key of a user's is."""
 
 
+class Incident(Part):
+    """Something that happens to a replica."""
+
+    at: Duration
+    replica: int = Field(ge=0)
+    fail: bool = False
+    """It loses all it has; its requests start again elsewhere."""
+    back_after: Duration | None = None
+    """When it is up again, empty; never if left out."""
+    slow: float | None = Field(None, gt=0)
+    """Its steps take so many times as long..."""
+    lasting: Duration | None = Field(None, alias="for")
+    """...for so long; to the end if left out."""
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> "Incident":
+        if self.fail == (self.slow is not None):
+            raise ValueError("write either `fail: true` or `slow: 2.0`")
+        return self
+
+
 class Measure(Part):
     """The part of the run that is measured; what arrives before is warm-up."""
 
@@ -254,6 +275,8 @@ class Scenario(Part):
     """One of trace, sessions, closed_loop, open_loop, with its fields."""
     slo: Objectives = Targets()
     measure: Measure = Measure()
+    events: tuple[Incident, ...] = ()
+    """Failures and stragglers."""
     prices: Prices = Prices()
     seed: int = 1
 

@@ -1,0 +1,204 @@
+"""What a replica does at a boundary: make room, carry out the scheduler's moves, take offers."""
+
+from collections import deque
+
+from kvsim.sim.clock import Clock
+from kvsim.sim.handoff import Held, Offer
+from kvsim.sim.hierarchy import Hierarchy
+from kvsim.sim.memory import KVMemory
+from kvsim.sim.parking import Parking
+from kvsim.sim.policy import (
+    Admission,
+    Hold,
+    Pause,
+    Predictor,
+    Preempt,
+    Preemption,
+    Prefill,
+    Resume,
+    Scheduler,
+    SequenceView,
+    Stand,
+)
+from kvsim.sim.recorder import Recorder
+from kvsim.sim.seats import Seats
+from kvsim.sim.sequence import Sequence
+from kvsim.sim.timing import Chunk, StepTime, alone
+from kvsim.units import Ns
+
+
+class Planning(Seats):
+    """The plan for the next step of one replica. Nothing here takes time."""
+
+    def __init__(
+        self,
+        env: Clock,
+        index: int,
+        memory: KVMemory,
+        timing: StepTime,
+        scheduler: Scheduler,
+        preemption: Preemption,
+        recorder: Recorder,
+        sights: tuple[int | None, ...],
+        max_context: int | None,
+        hierarchy: Hierarchy | None,
+        predictor: Predictor | None,
+        admission: Admission | None,
+    ) -> None:
+        super().__init__(env, index, memory, recorder, hierarchy, max_context)
+        self.timing = timing
+        self.scheduler = scheduler
+        self.preemption = preemption
+        self.sights = sights
+        """Per attention class: index of the memory's window that limits it, None for none."""
+        self.predictor = predictor
+        self.admission = admission
+        """Who may join the queue; None: everybody who fits."""
+        self.parking: Parking | None = None
+        """Requests whose KV is on its way from a lower tier; None without tiers."""
+        if hierarchy is not None:
+            self.parking = Parking(env, memory, hierarchy, self.waiting, self._lease)
+        self._offers: deque[Offer] = deque()
+        """Requests of others that wait for room here, in order."""
+        self._landed: list[tuple[Sequence, Ns]] = []
+        """Requests whose KV has come, and since when they have been silent."""
+        self._newcomers: list[Sequence] = []
+        """Who has come since the last plan, for schedulers that remember."""
+        self._last_begun: Ns = 0
+        """When the step that ended last began."""
+        self._held = False
+        """Decodes take no token in the step that runs."""
+        self._stands: int | None = None
+        """Steps for which the plan stands; None as long as nothing happens."""
+
+    def predicted(self, sequence: SequenceView) -> float:
+        """Tokens that its answer will have in all, by the scenario's predictor."""
+        assert isinstance(sequence, Sequence)
+        if self.predictor is None:
+            return 0.0
+        future = sequence.request.output_tokens if "future" in self.predictor.needs else None
+        return self.predictor.predict(sequence, future)
+
+    def prefill_time(self, tokens: int) -> Ns:
+        """What computing so many tokens of prompts takes by itself."""
+        return alone(self.timing, Chunk(tokens, 0), len(self.sights)) if tokens else 0
+
+    def refuses(self, sequence: Sequence, now: Ns) -> str | None:
+        """Why this replica does not take `sequence`; None if it does."""
+        reason = self.refusal(sequence)
+        if reason is None and self.admission is not None:
+            return self.admission.refuses(sequence, self, now)
+        return reason
+
+    def _plan(self) -> None:
+        """Make room for the next token of every decode, then carry out the scheduler's moves."""
+        self.preempting = self._held = False
+        self._chunks = []
+        self._grown = 0
+        self._stands = None
+        batch, memory = self.batch, self.memory
+        for sequence, since in sorted(self._landed, key=lambda one: one[0].id):
+            self._running[sequence] = None
+            self._resumed.append((sequence, since))
+            batch.join(sequence)
+        self._landed.clear()
+        if batch.size:
+            while batch.size and batch.demand(1) > memory.room:
+                self._preempt(self.preemption.victim(self._victims()))
+            memory.grow(batch.demand(1))
+        self._grown = 1
+        if self._late:
+            self._welcome(self._last_begun)
+        if self._newcomers:
+            self._introduce()
+        while self._offers and not self.preempting and self._takes(self._offers[0]):
+            offer = self._offers.popleft()
+            assert offer.source.handoff is not None
+            offer.source.handoff.begin(offer)
+        if self.parking is not None and self.waiting and not self.preempting:
+            self.parking.fetch()
+        if self.waiting or self.prefilling or self.suspended or self.scheduler.always:
+            self._schedule()
+            while self.parking is not None and not (self._chunks or batch.size):
+                if not self.parking.give_back(self._release):
+                    break
+                self._schedule()
+        if self._late and not (self._chunks or batch.size):
+            self._welcome(self.env.now)  # no step is in their way
+            self._plan()
+
+    @property
+    def offered(self) -> int:
+        """Requests that other replicas have computed for this one and that wait for room."""
+        return len(self._offers) + len(self._landed)
+
+    def _takes(self, offer: Offer) -> bool:
+        """Whether there is room for all that an offered request has, and its next token."""
+        return self.memory.fits_whole(offer.sequence, offer.kept.computed + 1)
+
+    def call_off(self, offer: Offer, now: Ns) -> None:
+        """An offered request will not come: room that was made for it is free again."""
+        if offer in self._offers:
+            self._offers.remove(offer)
+        if offer.taken is not None:
+            sequence = offer.sequence
+            before = Held.of(sequence)
+            offer.taken.give(sequence)
+            self.catch_up()
+            self.memory.release(sequence, now)
+            before.give(sequence)
+
+    def _introduce(self) -> None:
+        """Let the scheduler know who has joined the queue."""
+        late = {sequence for _, sequence in self._late}
+        for sequence in self._newcomers:
+            if sequence not in late:
+                self.scheduler.welcome(self, sequence)
+        self._newcomers = [sequence for sequence in self._newcomers if sequence in late]
+
+    def _welcome(self, until: Ns) -> None:
+        """Newcomers who came by `until` join the queue."""
+        while self._late and self._late[0][0] <= until:
+            self.waiting.append(self._late.popleft()[1])
+
+    def _schedule(self) -> None:
+        """Carry out the scheduler's moves."""
+        for move in self.scheduler.plan(self):
+            match move:
+                case Prefill(sequence, tokens):
+                    assert isinstance(sequence, Sequence)
+                    self._prefill(sequence, tokens)
+                case Pause(sequence):
+                    self._suspend(sequence)
+                case Resume(sequence):
+                    self._resume(sequence)
+                case Preempt(sequence):
+                    self._preempt(sequence)
+                    self.preempting = False
+                    self._stands = 1  # the tiers are asked for it at the next boundary
+                case Hold():
+                    self._hold()
+                case Stand(steps):
+                    self._stands = min(steps, self._stands or steps)
+
+    def _hold(self) -> None:
+        """Decodes take no token in the next step; the room for it is free."""
+        if not self._held and self.batch.size:
+            self._held = True
+            self.memory.grow(-self.batch.demand(1))
+            self._grown = 0
+
+    def _prefill(self, sequence: Sequence, tokens: int) -> None:
+        memory, now = self.memory, self.env.now
+        if sequence not in self._running:
+            self._admit(sequence)
+        while not memory.extends(sequence, tokens):
+            victims = self._victims()
+            if not victims:
+                return
+            victim = self.preemption.victim(victims)
+            self._preempt(victim)
+            if victim is sequence:
+                return
+        memory.extend(sequence, tokens, now)
+        self._chunks.append((sequence, tokens))

@@ -1,0 +1,45 @@
+"""Failures and stragglers of a scenario, as alarms of its machine."""
+
+from collections.abc import Callable
+
+from kvsim.errors import InputError
+from kvsim.scenario.schema import Incident, Scenario, Tiers
+from kvsim.sim.clock import PLAN, Alarm
+from kvsim.sim.cluster import Cluster
+from kvsim.units import Ns
+
+
+def arm(scenario: Scenario, cluster: Cluster) -> None:
+    """Let the scenario's incidents happen. Raises InputError for those that cannot."""
+    for place, event in enumerate(scenario.events):
+        if event.replica >= len(cluster.engines):
+            raise InputError(
+                f"events.{place}.replica: there is no replica {event.replica}; they count from 0 "
+                f"to {len(cluster.engines) - 1}."
+            )
+        if event.fail and scenario.cluster.tiers != Tiers():
+            raise InputError(
+                f"events.{place}.fail: a replica with tiers below HBM cannot fail yet; leave out "
+                "cluster.tiers or the event."
+            )
+        _arm(event, cluster)
+
+
+def _arm(event: Incident, cluster: Cluster) -> None:
+    engine = cluster.engines[event.replica]
+
+    def at(instant: Ns, what: Callable[[], None]) -> None:
+        alarm = Alarm(cluster.env, instant, PLAN - 1)
+        assert alarm.callbacks is not None
+        alarm.callbacks.append(lambda _: what())
+
+    if event.fail:
+        at(event.at, engine.fail)
+        if event.back_after is not None:
+            at(event.at + event.back_after, lambda: cluster.recovered(engine))
+        return
+    assert event.slow is not None
+    times = event.slow
+    at(event.at, lambda: engine.slow(times))
+    if event.lasting is not None:
+        at(event.at + event.lasting, lambda: engine.slow(1.0))
