@@ -12,10 +12,11 @@ from kvsim.policies.restore.load import Load
 from kvsim.policies.router.round_robin import RoundRobin
 from kvsim.policies.scheduler.chunked_prefill import ChunkedPrefill
 from kvsim.sim.batch import Windowed
-from kvsim.sim.clock import Clock
+from kvsim.sim.clock import PLAN, Alarm, Clock
 from kvsim.sim.cluster import Cluster
 from kvsim.sim.engine import Engine
 from kvsim.sim.fabric import Fabric, Link
+from kvsim.sim.handoff import Handoff, Push
 from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.metrics import Facts
@@ -118,6 +119,14 @@ class Machine:
     """Share of the HBM's bandwidth that each transfer on its links takes from a replica."""
     predictor: Callable[[], Predictor] | None = None
     runs_ahead: bool = False
+    roles: tuple[str, ...] = ()
+    """Of the replicas: prefill and decode; all unified if left out."""
+    push: Push = "request"
+    wire: float = 1e6
+    """Bytes per second out of and into each replica; a token is a byte."""
+    wire_latency: Ns = 0
+    incidents: tuple[tuple[Ns, int, str], ...] = ()
+    """(When, which replica, "fail" or "recover" or "slow")."""
     requests: list[Request] = field(default_factory=list)
     follow: Callable[[Request, Ns], Request | None] = lambda request, finished: None
 
@@ -133,9 +142,7 @@ class Machine:
         cluster = Cluster(env, Listed(self.requests, self.follow), self.router, recorder)
         self.fabric, self.below = Fabric(env), {}
         for index in range(self.replicas):
-            memory = KVMemory(
-                self.blocks * BLOCK, BLOCK, BLOCK, LRU(), self.windows, caching=self.caching
-            )
+            memory = self._memory()
             hierarchy = traffic = None
             if self.tiers and self.caching:
                 reaches = tuple(self._reach(index, tier) for tier in self.tiers)
@@ -155,7 +162,44 @@ class Machine:
                 self.fabric.on_change.append(engine.disturbed)
             cluster.engines.append(engine)
             cluster.entries.append(engine)
+            engine.fresh_memory = self._memory
+            engine.on_loss = cluster.lost
+        if self.roles:
+            self._divide(cluster)
+        for at, replica, what in self.incidents:
+            self._arm(cluster, at, cluster.engines[replica], what)
         return Simulation(env, cluster, recorder)
+
+    def _memory(self) -> KVMemory:
+        return KVMemory(
+            self.blocks * BLOCK, BLOCK, BLOCK, LRU(), self.windows, caching=self.caching
+        )
+
+    def _divide(self, cluster: Cluster) -> None:
+        """Some compute prompts, the others decode."""
+
+        def between(source: int, target: int) -> tuple[Link, ...]:
+            names = (f"out {source}", f"in {target}")
+            for name, latency in zip(names, (self.wire_latency, 0), strict=True):
+                self.fabric.links.setdefault(name, Link(name, self.wire, latency))
+            return tuple(self.fabric.links[name] for name in names)
+
+        handoff = Handoff(self.fabric, self.push, max(1, self.layers), 1, between)
+        handoff.choose = cluster.decoder
+        cluster.handoff = handoff
+        cluster.entries.clear()
+        for engine, role in zip(cluster.engines, self.roles, strict=True):
+            (cluster.decoders if role == "decode" else cluster.entries).append(engine)
+            engine.handoff = handoff if role == "prefill" else None
+
+    def _arm(self, cluster: Cluster, at: Ns, engine: Engine, what: str) -> None:
+        does = {
+            "fail": engine.fail, "recover": lambda: cluster.recovered(engine),
+            "slow": lambda: engine.slow(2.0),
+        }  # fmt: skip
+        alarm = Alarm(cluster.env, at, PLAN - 1)
+        assert alarm.callbacks is not None
+        alarm.callbacks.append(lambda _: does[what]())
 
     def _traffic(self, reaches: tuple[Reach, ...]) -> Callable[[], float]:
         links = {link: None for reach in reaches for link in (*reach.read, *reach.write)}

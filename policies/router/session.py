@@ -12,7 +12,7 @@ GOLDEN = 0x9E3779B97F4A7C15
 @router.register("session")
 @dataclass(slots=True)
 class Session(Router):
-    """All turns of a session go to one replica, chosen by the session's number (sticky sessions)."""
+    """All turns of a session go to one replica, chosen by its number (sticky sessions)."""
 
     def route(self, sequence: SequenceView, replicas: Sequence[ReplicaView], now: Ns) -> int:
         """By session, or by request where there are none."""

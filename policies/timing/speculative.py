@@ -47,7 +47,10 @@ class Speculative(Timing):
         made = answers("timing").make(self.inner)
 
         def times(one: Model) -> StepTime:
-            return made.step_time(one, gpu, tensor, pipeline, weight_bits, kv_bits, engine)
+            found: StepTime = made.step_time(
+                one, gpu, tensor, pipeline, weight_bits, kv_bits, engine
+            )
+            return found
 
         verify = times(model)
         drafting = times(known(self.draft)) if self.draft is not None else None

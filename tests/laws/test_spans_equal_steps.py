@@ -109,10 +109,27 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
     disturbance = draw(st.sampled_from([0.0, 0.01, 0.3]))
     predictor = draw(st.sampled_from([None, Histogram, Oracle]))
     ahead = draw(st.booleans())
+    roles, incidents = (), ()
+    if not windows and draw(st.booleans()):
+        roles = draw(st.sampled_from([("prefill", "decode"), ("prefill", "decode", "decode")]))
+        replicas = len(roles)
+    push = draw(st.sampled_from(["layerwise", "request"]))
+    wire = draw(st.sampled_from([1e4, 1e6]))
+    if not tiers and draw(st.booleans()):
+        which, at = draw(st.integers(0, replicas - 1)), draw(st.integers(0, 500)) * MS
+        incidents = draw(
+            st.sampled_from(
+                [
+                    ((at, which, "fail"), (at + draw(st.integers(1, 200)) * MS, which, "recover")),
+                    ((at, which, "slow"),),
+                ]
+            )
+        )
     return lambda step_by_step: Machine(
         blocks, replicas, timing, scheduler, router(), windows, sights, step_by_step, caching,
         tiers=tiers, restore=restore(), disturbance=disturbance, layers=layers,
-        predictor=predictor, runs_ahead=ahead,
+        predictor=predictor, runs_ahead=ahead, roles=roles, push=push, incidents=incidents,
+        wire=wire,
         requests=requests, follow=follow,
     )  # fmt: skip
 
