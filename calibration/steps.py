@@ -23,11 +23,10 @@ from kvsim.calibration.operators import Experts, Gemms, Operators, Timed
 from kvsim.calibration.table import between
 from kvsim.calibration.uneven import uneven
 from kvsim.models import Matmul, Model
-from kvsim.sim.timing import Chunk, Pace, StepTime, Work
+from kvsim.sim.timing import FOREVER, Chunk, Pace, StepTime, Work
 
 __all__ = ["OperatorTimes", "seeing"]
 
-FOREVER = 1 << 60
 DOWN = "expert_down"
 """The product of routed experts whose depth is an expert's width."""
 UNIT = 1 << 10

@@ -317,6 +317,7 @@ class Engine(Planning):
     def _part(self, sequence: Sequence) -> None:
         """`sequence` has no token to take now: it is finished, or waits for a tool."""
         now = self.env.now
+        self._thrashing = 0
         del self._running[sequence]
         if self.hierarchy is not None:
             self.hierarchy.stores.keep(sequence, "end")

@@ -119,7 +119,12 @@ class Planning(Seats):
             self.parking.fetch()
         if self.waiting or self.prefilling or self.suspended or self.scheduler.always:
             self._schedule()
-            while not (self._chunks or batch.size) and self._frees():
+            if self.preempting and not (self._chunks or batch.size):
+                self.preempting = False  # who has just left may come back at once
+                self._schedule()
+            while self.parking is not None and not (self._chunks or batch.size):
+                if not self.parking.give_back(self._release):
+                    break
                 self._schedule()
         if self._late and not (self._chunks or batch.size):
             self._welcome(self.env.now)  # no step is in their way
@@ -153,13 +158,6 @@ class Planning(Seats):
             if sequence not in late:
                 self.scheduler.welcome(self, sequence)
         self._newcomers = [sequence for sequence in self._newcomers if sequence in late]
-
-    def _frees(self) -> bool:
-        """Nothing runs although somebody waits: whether that can be helped."""
-        if self.preempting:
-            self.preempting = False  # who has just left may come back at once
-            return True
-        return self.parking is not None and self.parking.give_back(self._release)
 
     def _welcome(self, until: Ns) -> None:
         """Newcomers who came by `until` join the queue."""

@@ -15,8 +15,14 @@ from kvsim.sim.recorder import Recorder
 from kvsim.sim.sequence import Sequence
 from kvsim.units import Ns
 
+THRASHING = 200_000
+"""Preemptions in a row, with no request finished in between, that no healthy replica sees."""
 HBM = 0
 """Its place among the tiers."""
+
+
+class Livelock(RuntimeError):
+    """Policies keep a replica busy with nothing: a fault of theirs, never of the input."""
 
 
 class Seats:
@@ -52,6 +58,8 @@ class Seats:
         self._paused: dict[Sequence, None] = {}
         self._resumed: list[tuple[Sequence, Ns]] = []
         """Who goes on in the step that begins, and since when it was silent."""
+        self._thrashing = 0
+        """Preemptions since a request was last finished."""
         self._chunks: list[tuple[Sequence, int]] = []
         self._grown = 0
         """Steps of the span whose blocks have been taken."""
@@ -221,5 +229,11 @@ class Seats:
         victim.preempted = now
         victim.asked = False
         victim.preemptions += 1
+        self._thrashing += 1
+        if self._thrashing > THRASHING:
+            raise Livelock(
+                f"replica {self.index}: {THRASHING} preemptions in a row and no request finished; "
+                "the scheduler or the preemption policy never lets one through"
+            )
         self.waiting.appendleft(victim)
         self.preempting = True

@@ -6,6 +6,8 @@ from typing import NamedTuple
 from kvsim.models import Attention
 from kvsim.units import Ns
 
+FOREVER = 1 << 60
+"""Steps for which a pace holds that nothing ends."""
 FRACTION = 20
 """Step times are integers in units of 2**-FRACTION ns, so that long spans round once."""
 

@@ -151,8 +151,9 @@ def capacity(
         elsewhere=home.worker.capacity if home.worker is not None else 0,
         inside=home.worker is None or home.hbm_first,
     )
-    if memory.blocks is not None:
-        given = replace(made, blocks=memory.blocks)
+    blocks = pool.blocks if pool.blocks is not None else memory.blocks
+    if blocks is not None:
+        given = replace(made, blocks=blocks)
         if weights + given.bytes > made.reported * made.gpus:
             raise InputError(_blocks_do_not_fit(scenario, gpu, given))
         return given

@@ -83,6 +83,8 @@ class Pool(Part):
     parallel: Parallel = Parallel()
     gpu: str | None = None
     """The node's, if it is left out."""
+    blocks: int | None = Field(None, ge=1)
+    """KV blocks per replica; `memory.blocks`, if it is left out."""
 
 
 class Memory(Part):
