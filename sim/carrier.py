@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from kvsim.sim.fabric import LOAD, STORE, Fabric
+from kvsim.sim.fabric import LOAD, STORE, Fabric, Link
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.sequence import Sequence
-from kvsim.sim.tier import Reach
+from kvsim.sim.tier import Reach, Tier
 
 
 class Carrier:
@@ -68,6 +68,17 @@ class Carrier:
             self.fabric.send(rest, reach.read, done, LOAD, reach.read_ceiling, goes_on=True)
 
         flow = self.fabric.send(first, reach.read, first_landed, LOAD, reach.read_ceiling)
+
+    def bring(
+        self, sequence: Sequence, tier: Tier, start: int, end: int, path: tuple[Link, ...]
+    ) -> int:
+        """Tokens [start, end) begin to move from a slower tier to `tier`; the transfer's row."""
+        now = self.fabric.clock.now
+        began = now + sum(link.latency for link in path)
+        number = self.recorder.path(tuple(link.name for link in path))
+        return self.recorder.sent(
+            sequence.id, tier, self.replica, "ahead", start, end - start, number, now, began
+        )
 
     def book(self, sequence: Sequence, reach: Reach, why: str, start: int, end: int) -> int:
         """A transfer that begins, or a store that is refused; its row."""

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from kvsim.sim.carrier import Carrier
 from kvsim.sim.fabric import Fabric
+from kvsim.sim.looking_ahead import LookingAhead
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.policy import Restore, RestoreView
 from kvsim.sim.recorder import Recorder
@@ -31,6 +32,7 @@ class Hierarchy:
         recorder: Recorder,
         replica: int,
         layers: int = 1,
+        window: int = 0,
     ) -> None:
         self.fabric = fabric
         self.memory = memory
@@ -44,6 +46,7 @@ class Hierarchy:
         """Attention classes of the model."""
         self.carrier = Carrier(fabric, recorder, reaches, replica, layers)
         self.stores = Stores(memory, self.carrier, reaches)
+        self.ahead = LookingAhead(memory, self.carrier, reaches, window)
 
     def wanted(self, sequence: Sequence, ahead: int) -> list[Piece]:
         """What to bring up for `sequence`, with `ahead` tokens of others to be computed before it.

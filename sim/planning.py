@@ -126,6 +126,8 @@ class Planning(Seats):
                 if not self.parking.give_back(self._release):
                     break
                 self._schedule()
+        if self.hierarchy is not None and self.hierarchy.ahead.is_needed:
+            self.hierarchy.ahead.look(self.waiting)
         if self._late and not (self._chunks or batch.size):
             self._welcome(self.env.now)  # no step is in their way
             self._plan()

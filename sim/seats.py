@@ -21,7 +21,7 @@ HBM = 0
 """Its place among the tiers."""
 
 
-class Livelock(RuntimeError):
+class LivelockError(RuntimeError):
     """Policies keep a replica busy with nothing: a fault of theirs, never of the input."""
 
 
@@ -231,7 +231,7 @@ class Seats:
         victim.preemptions += 1
         self._thrashing += 1
         if self._thrashing > THRASHING:
-            raise Livelock(
+            raise LivelockError(
                 f"replica {self.index}: {THRASHING} preemptions in a row and no request finished; "
                 "the scheduler or the preemption policy never lets one through"
             )

@@ -17,6 +17,7 @@ class Sequence:
         "_remaining",
         "admitted",
         "asked",
+        "brought",
         "computed",
         "first_token",
         "generated",
@@ -72,6 +73,8 @@ class Sequence:
         """Since when it has been waiting to come back; None unless preempted."""
         self.asked = False
         """The lower tiers have been asked what they hold of it."""
+        self.brought = False
+        """What slower tiers have of it has been copied closer, or there was no room."""
         self.loaded: dict[str, int] = {}
         """Tokens that lower tiers gave it before its first admission, by tier."""
         self.parked: Ns | None = None

@@ -21,7 +21,7 @@ from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.metrics import Facts
 from kvsim.sim.physics import Peak, check
-from kvsim.sim.policy import Placement, Predictor, Restore, Router, Scheduler
+from kvsim.sim.policy import Eviction, Placement, Predictor, Restore, Router, Scheduler
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.simulation import Simulation
 from kvsim.sim.tier import Reach, Tier
@@ -115,6 +115,9 @@ class Machine:
     restore: Restore = field(default_factory=Load)
     layers: int = 1
     """Parts in which loaded KV comes up."""
+    window: int = 0
+    """Waiting requests whose KV is brought closer."""
+    eviction: type[Eviction] = LRU
     disturbance: float = 0.0
     """Share of the HBM's bandwidth that each transfer on its links takes from a replica."""
     predictor: Callable[[], Predictor] | None = None
@@ -148,7 +151,7 @@ class Machine:
                 reaches = tuple(self._reach(index, tier) for tier in self.tiers)
                 hierarchy = Hierarchy(
                     self.fabric, memory, self.timing, reaches, self.restore, len(self.sights),
-                    recorder, index, self.layers,
+                    recorder, index, self.layers, self.window,
                 )  # fmt: skip
                 if self.disturbance:
                     traffic = self._traffic(reaches)
@@ -172,7 +175,12 @@ class Machine:
 
     def _memory(self) -> KVMemory:
         return KVMemory(
-            self.blocks * BLOCK, BLOCK, BLOCK, LRU(), self.windows, caching=self.caching
+            self.blocks * BLOCK,
+            BLOCK,
+            BLOCK,
+            self.eviction(),
+            self.windows,
+            caching=self.caching,
         )
 
     def _divide(self, cluster: Cluster) -> None:
@@ -209,7 +217,8 @@ class Machine:
         place = 0 if tier.shared else index
         if (tier.name, place) not in self.below:
             kept = Tier(
-                tier.name, tier.blocks * BLOCK, BLOCK, BLOCK, LRU(), tier.placement, tier.backlog,
+                tier.name, tier.blocks * BLOCK, BLOCK, BLOCK, self.eviction(), tier.placement,
+                tier.backlog,
                 place,
             )  # fmt: skip
             wires = [

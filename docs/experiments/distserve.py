@@ -53,7 +53,12 @@ SETTINGS = (
 def scenario(setting: Setting, lengths: Path | None, means: tuple[int, int] | None) -> Any:
     """Poisson arrivals of requests to one setting."""
     pools = [
-        {"role": role, "replicas": replicas, "parallel": {"tensor": tensor}, "blocks": BLOCKS[tensor]}
+        {
+            "role": role,
+            "replicas": replicas,
+            "parallel": {"tensor": tensor},
+            "blocks": BLOCKS[tensor],
+        }
         for role, replicas, tensor in setting.pools
     ]
     load: dict[str, Any] = {"rate": "1/s", "requests": REQUESTS}

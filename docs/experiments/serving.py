@@ -97,7 +97,10 @@ def main() -> None:
                 *(_row(*one) for one in found),
             ]
             best = [task for task, _ in found[:3]]
-            most = ["| scheduler | router | GPUs | goodput per GPU, searched |", "|---|---|---|---:|"]
+            most = [
+                "| scheduler | router | GPUs | goodput per GPU, searched |",
+                "|---|---|---|---:|",
+            ]
             for task, rate in zip(best, pool.map(highest, best), strict=True):
                 most.append(f"| {task[2]} | {task[3]} | {task[4]} | {rate:.3f} |")
             for mark, table in ((trace, rows), (f"{trace} best", most)):

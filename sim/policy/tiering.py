@@ -37,6 +37,11 @@ class Prefetch(ABC):
         """True: a request goes on once the first layer has landed, and its first step waits for the
         others as it comes to them. False: it waits for all of them."""
 
+    def window(self) -> int:
+        """Waiting requests whose KV is copied from slower tiers to the fastest one below HBM before
+        their turn."""
+        return 0
+
 
 class Stored(NamedTuple):
     """A stretch of KV that has just been computed and might be kept in a lower tier."""

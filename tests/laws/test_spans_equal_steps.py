@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from machine import Affine, Below, Machine
 
 from kvsim.policies import answers
+from kvsim.policies.eviction.look_ahead import LookAhead
+from kvsim.policies.eviction.lru import LRU
 from kvsim.policies.placement.selective import Selective
 from kvsim.policies.placement.write_through import WriteThrough
 from kvsim.policies.predictor.histogram import Histogram
@@ -109,6 +111,8 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
     disturbance = draw(st.sampled_from([0.0, 0.01, 0.3]))
     predictor = draw(st.sampled_from([None, Histogram, Oracle]))
     ahead = draw(st.booleans())
+    window = draw(st.sampled_from([0, 3]))
+    eviction = draw(st.sampled_from([LRU, LRU, LookAhead]))
     roles, incidents = (), ()
     if not windows and draw(st.booleans()):
         roles = draw(st.sampled_from([("prefill", "decode"), ("prefill", "decode", "decode")]))
@@ -129,7 +133,7 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
         blocks, replicas, timing, scheduler, router(), windows, sights, step_by_step, caching,
         tiers=tiers, restore=restore(), disturbance=disturbance, layers=layers,
         predictor=predictor, runs_ahead=ahead, roles=roles, push=push, incidents=incidents,
-        wire=wire,
+        wire=wire, window=window, eviction=eviction,
         requests=requests, follow=follow,
     )  # fmt: skip
 

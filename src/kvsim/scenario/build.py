@@ -190,10 +190,10 @@ def _engine(
     if reaches and kept.caching:
         traffic = room.traffic(reaches, part.timing.bandwidth)
         restore = answer("restore", policies.restore)
-        by_layer = answer("prefetch", policies.prefetch).by_layer()
+        prefetch = answer("prefetch", policies.prefetch)
         hierarchy = Hierarchy(
             room.fabric, kept, part.timing, reaches, restore, len(sights), cluster.recorder,
-            len(cluster.engines), len(kind.layers) if by_layer else 1,
+            len(cluster.engines), len(kind.layers) if prefetch.by_layer() else 1, prefetch.window(),
         )  # fmt: skip
     made = Engine(
         env,
