@@ -8,6 +8,7 @@ from machine import Affine, Below, Machine
 
 from kvsim.policies import answers
 from kvsim.policies.placement.selective import Selective
+from kvsim.policies.placement.write_back import WriteBack
 from kvsim.policies.placement.write_through import WriteThrough
 from kvsim.policies.predictor.histogram import Histogram
 from kvsim.policies.predictor.oracle import Oracle
@@ -140,6 +141,16 @@ TIERS = (
     (Below("dram", 200, 3_000.0, latency=MS, placement=WriteThrough(prefill=False)),),
     (Below("dram", 20, 20_000.0, backlog=400), Below("ssd", 300, 2_000.0, latency=100_000)),
     (Below("dram", 60, 50_000.0, placement=Selective(1)), Below("remote", 500, 9_000.0, MS, True)),
+    (Below("dram", 200, 8_000.0, placement=WriteThrough(every=2)),),
+    (
+        Below("dram", 60, 20_000.0, placement=WriteBack(0.2, exclusive=True)),
+        Below("ssd", 300, 4_000.0, placement=WriteBack(0.2)),
+    ),
+    (
+        Below("dram", 50, 9_000.0, backlog=300, placement=WriteBack(0.1)),
+        Below("remote", 500, 9_000.0, MS, True, placement=WriteThrough(False, every=3)),
+    ),
+    (Below("remote", 80, 9_000.0, MS, True, placement=WriteBack(0.3, exclusive=True)),),
 )
 """A token is a byte here: from fast to so slow that transfers take longer than requests."""
 
@@ -169,6 +180,7 @@ def test_nothing_is_lost_and_memory_is_given_back(machine: Callable[[bool], Mach
         for reach in reaches:
             assert reach.tier.arriving == 0
             assert reach.tier.tree.locked == 0
+            assert reach.tier.tree.leaving == 0
             why = reasons(outcome.facts, reach.tier.rank)
             assert sum(why["stored"].values()) >= reach.tier.written
             assert sum(why["refused"].values()) >= reach.tier.refused
