@@ -51,7 +51,10 @@ class Stores:
         leaf = sequence.leaf
         assert leaf is not None
         blocks = sequence.published // self.memory.block_tokens
-        stored = Stored(sequence.published, moment, leaf.reuses, blocks)
+        asker = sequence.request
+        stored = Stored(
+            sequence.published, moment, leaf.reuses, blocks, asker.session, asker.turn, asker.kind
+        )
         for reach in self.reaches:
             tier = reach.tier
             source = self._kept(tier, stored, leaf)

@@ -49,6 +49,10 @@ class Stored(NamedTuple):
     """Look-ups that have found its last part in HBM."""
     blocks: int = 0
     """Whole blocks of the text."""
+    session: int | None = None
+    turn: int = 0
+    kind: str = ""
+    """The class of service of its request."""
 
 
 class Placement(ABC):

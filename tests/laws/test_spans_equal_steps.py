@@ -1,12 +1,14 @@
 """Is a span exactly what its steps would have been, to the nanosecond, whatever happens?"""
 
 from collections.abc import Callable
+from copy import deepcopy
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from machine import Affine, Below, Machine
 
 from kvsim.policies import answers
+from kvsim.policies.placement.predicted import Predicted
 from kvsim.policies.placement.selective import Selective
 from kvsim.policies.placement.write_back import WriteBack
 from kvsim.policies.placement.write_through import WriteThrough
@@ -128,7 +130,7 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
         )
     return lambda step_by_step: Machine(
         blocks, replicas, timing, scheduler, router(), windows, sights, step_by_step, caching,
-        tiers=tiers, restore=restore(), disturbance=disturbance, layers=layers,
+        tiers=deepcopy(tiers), restore=restore(), disturbance=disturbance, layers=layers,
         predictor=predictor, runs_ahead=ahead, roles=roles, push=push, incidents=incidents,
         wire=wire,
         requests=requests, follow=follow,
@@ -151,6 +153,7 @@ TIERS = (
         Below("remote", 500, 9_000.0, MS, True, placement=WriteThrough(False, every=3)),
     ),
     (Below("remote", 80, 9_000.0, MS, True, placement=WriteBack(0.3, exclusive=True)),),
+    (Below("dram", 200, 9_000.0, placement=Predicted()),),
 )
 """A token is a byte here: from fast to so slow that transfers take longer than requests."""
 

@@ -94,7 +94,11 @@ class Room:
         wires = {link: None for reach in reaches for link in (reach.read[-1], reach.write[0])}
 
         def taken() -> float:
-            return share * sum(flow.rate for link in wires for flow in link.flows)
+            total = 0.0
+            for link in wires:
+                if link.flows:
+                    total += sum([flow.rate for flow in link.flows])
+            return share * total
 
         return taken
 
