@@ -8,6 +8,7 @@ from heapq import heappop, heappush
 from math import isqrt
 from typing import NamedTuple
 
+from kvsim.sim.rounds import Rounds
 from kvsim.sim.sequence import Sequence
 from kvsim.sim.sharing import Sharing
 
@@ -105,6 +106,8 @@ class DecodeBatch:
         self._sights = [_Sight(rule, block_tokens) for rule in windows]
         self.sharing: Sharing | None = None
         """What its sequences share, where the attention kernel makes use of that."""
+        self.rounds: Rounds | None = None
+        """When answers are stored as they go on; None: they are not."""
 
     def join(self, sequence: Sequence) -> None:
         """From the next step on `sequence` takes a token each step."""
@@ -122,6 +125,8 @@ class DecodeBatch:
             sight.enter(sequence.id, stored, steps)
         if self.sharing is not None:
             self.sharing.enter(sequence)
+        if self.rounds is not None:
+            self.rounds.enter(sequence, steps)
 
     def leave(self, sequence: Sequence) -> None:
         """`sequence` stops decoding; its own counters are brought up to date."""

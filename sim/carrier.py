@@ -26,22 +26,27 @@ class Carrier:
         """Parts in which KV comes up: the model's layers, or 1 if it is used as a whole only."""
         self.on_land: tuple[Callable[[], None], Callable[[], None]] = (_nothing, _nothing)
         """Called just before and just after a transfer lands: memory will change, has changed."""
-        self._paths = {path: recorder.path(tuple(link.name for link in path))
-                       for reach in reaches for path in (reach.read, reach.write)}  # fmt: skip
+        self._paths = {
+            path: recorder.path(tuple(link.name for link in path))
+            for reach in reaches
+            for path in (reach.read, reach.write, reach.relay)
+            if path
+        }
 
     def store(
         self, sequence: Sequence, reach: Reach, why: str, start: int, end: int,
-        landed: Callable[[], None],
+        landed: Callable[[], None], path: tuple[Link, ...] = (),
     ) -> None:  # fmt: skip
-        """Move tokens [start, end) down, book it, then call `landed`."""
-        row = self.book(sequence, reach, why, start, end)
+        """Move tokens [start, end) down, over `path` if one is named; book it; call `landed`."""
+        path = path or reach.write
+        row = self.book(sequence, reach, why, start, end, path)
 
         def done() -> None:
             self.recorder.landed(row, flow.began, self.fabric.clock.now)
             landed()
 
         size = reach.tier.bytes(end - start)
-        flow = self.fabric.send(size, reach.write, done, STORE, reach.write_ceiling)
+        flow = self.fabric.send(size, path, done, STORE, reach.write_ceiling)
 
     def load(
         self, sequence: Sequence, reach: Reach, start: int, end: int,
@@ -80,9 +85,12 @@ class Carrier:
             sequence.id, tier, self.replica, "ahead", start, end - start, number, now, began
         )
 
-    def book(self, sequence: Sequence, reach: Reach, why: str, start: int, end: int) -> int:
+    def book(
+        self, sequence: Sequence, reach: Reach, why: str, start: int, end: int,
+        path: tuple[Link, ...] = (),
+    ) -> int:  # fmt: skip
         """A transfer that begins, or a store that is refused; its row."""
-        now, path = self.fabric.clock.now, reach.read if why == "load" else reach.write
+        now, path = self.fabric.clock.now, path or (reach.read if why == "load" else reach.write)
         began = now + sum(link.latency for link in path)
         return self.recorder.sent(
             sequence.id, reach.tier, self.replica, why, start, end - start, self._paths[path],

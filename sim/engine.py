@@ -22,6 +22,7 @@ from kvsim.sim.policy import (
     Scheduler,
 )
 from kvsim.sim.recorder import Recorder
+from kvsim.sim.rounds import Rounds
 from kvsim.sim.sequence import Sequence
 from kvsim.sim.span import Span
 from kvsim.sim.timing import FRACTION, Chunk, StepTime, Work
@@ -85,6 +86,8 @@ class Engine(Planning):
         self.sleeper = Sleeper(env)
         if hierarchy is not None:
             hierarchy.carrier.on_land = (self.catch_up, self.poke)
+            if hierarchy.stores.every:
+                self.batch.rounds = Rounds(hierarchy.stores.every)
         self.process = env.process(self.run())
 
     # What happens to it
@@ -272,6 +275,8 @@ class Engine(Planning):
             steps = min(pace.steps, batch.horizon())
             if self._stands is not None:
                 steps = min(steps, self._stands)
+            if batch.rounds is not None:
+                steps = batch.rounds.steps(batch.steps, steps)
             steps = batch.affordable(memory.room + batch.demand(1), steps)
         self._span = span = Span(self._clock, pace, work, steps)
         self._steps = steps
@@ -302,6 +307,9 @@ class Engine(Planning):
                 self._sample(sequence, done)
         for sequence in sorted(done, key=lambda sequence: sequence.id):
             self._part(sequence)
+        if batch.rounds is not None and self.hierarchy is not None:
+            for sequence, stored in batch.rounds.due(batch.steps):
+                self.hierarchy.stores.keep(sequence, "every", stored)
 
     def _break_silence(self, span: Span) -> None:
         """Sequences that were held or suspended take a token: the time since their last one."""

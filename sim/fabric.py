@@ -151,11 +151,14 @@ class Fabric:
 
     def _share(self) -> None:
         """New rates for all flows, and an alarm for the first to land."""
-        for rank in (LOAD, STORE):
-            _fill([flow for flow in self._flows if flow.rank == rank])
+        loads = [flow for flow in self._flows if flow.rank == LOAD]
+        if loads:
+            _fill(loads)
+        if len(loads) < len(self._flows):
+            _fill([flow for flow in self._flows if flow.rank == STORE])
         now = self.clock.now
         nearest = min(
-            (flow.left / flow.rate for flow in self._flows if flow.rate > 0), default=None
+            [flow.left / flow.rate for flow in self._flows if flow.rate > 0], default=None
         )
         if self._alarm is not None:
             self._alarm.callbacks = []
@@ -200,9 +203,15 @@ def _fill(flows: list[Flow]) -> None:
     for flow in flows:
         for link in flow.path:
             if link not in room:
-                taken = sum(other.rate for other in link.flows if other.rank < flow.rank)
+                taken = 0.0
+                if flow.rank != LOAD:
+                    taken = sum([other.rate for other in link.flows if other.rank < flow.rank])
                 room[link] = max(0.0, link.bandwidth - taken)
             crowd[link] = crowd.get(link, 0) + 1
+    if len(crowd) == sum(len(flow.path) for flow in flows):
+        for flow in flows:  # nobody meets anybody, as is most often so
+            flow.rate = min(flow.ceiling, min([room[link] for link in flow.path]))
+        return
     open_flows = dict.fromkeys(flows)
     while open_flows:
         share = min(room[link] / count for link, count in crowd.items() if count)

@@ -151,7 +151,7 @@ class Handoff:
         taken.give(sequence)
         sequence.computed = stored
         target.catch_up()
-        target.memory.publish(sequence, now)
+        target.memory.publish(sequence, sequence.computed, now)
         target.join(sequence, made.offered)
         source.poke()
 

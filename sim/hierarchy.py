@@ -96,7 +96,11 @@ class Hierarchy:
         def arrived(piece: Piece) -> Callable[[], None]:
             def done() -> None:
                 nonlocal left
-                piece.reach.tier.tree.unlock(piece.leaf, self.fabric.clock.now)
+                tier = piece.reach.tier
+                tier.tree.unlock(piece.leaf, self.fabric.clock.now)
+                if tier.placement.exclusive:
+                    tier.tree.demoted += tier.tree.drop(piece.leaf, piece.start)
+                    self.recorder.level(tier, self.fabric.clock.now)
                 left -= 1
                 if not left:
                     self.carrier.on_land[0]()

@@ -58,7 +58,9 @@ class LookingAhead:
             if start < leaf.end:
                 leaf = first.tree.split(leaf, start, label_tokens)
             first.tree.hold(leaf)
-            if first.reserve(size):
+            refusal = first.reserve(size)
+            if refusal:
+                self.carrier.book(sequence, self.reaches[0], refusal, start, end)
                 first.tree.unlock(leaf, now)
                 return
             if end < source.end:
@@ -75,7 +77,7 @@ class LookingAhead:
         first, carrier = self.reaches[0].tier, self.carrier
         labels = sequence.labels
         label_tokens = sequence.request.block_tokens or self.memory.block_tokens
-        path = reach.read[:-1]
+        path = reach.read[:-1] or reach.read  # all but the wire to the GPU
         row = carrier.bring(sequence, first, start, end, path)
 
         def landed() -> None:

@@ -44,6 +44,11 @@ class KVMemory:
         return self.capacity - self.private - self.tree.locked
 
     @property
+    def free(self) -> int:
+        """Bytes that hold nothing."""
+        return self.capacity - self.private - self.tree.bytes
+
+    @property
     def leased(self) -> int:
         """Bytes that running sequences hold."""
         return self.private + self.tree.locked
@@ -162,9 +167,9 @@ class KVMemory:
         sequence.leaf = None
         sequence.published = 0
 
-    def publish(self, sequence: Sequence, now: Ns) -> None:
-        """Let others find the full blocks of `sequence`."""
-        self._publish(sequence, sequence.computed, now)
+    def publish(self, sequence: Sequence, tokens: int, now: Ns) -> None:
+        """Let others find the full blocks of the first `tokens` of `sequence`."""
+        self._publish(sequence, tokens, now)
 
     def check(self) -> None:
         """Nothing is made, lost or overdrawn."""
@@ -190,6 +195,8 @@ class KVMemory:
             return  # nothing is read before it has landed
         label_tokens = sequence.request.block_tokens or self.block_tokens
         leaf = self.tree.insert(leaf, sequence.labels, label_tokens, tokens, now)
+        if self.tree.signs:
+            self.tree.sign(leaf, sequence.published, sequence)
         self.private -= (leaf.end - sequence.published) // self.block_tokens * self.block_bytes
         sequence.leaf = leaf
         sequence.published = leaf.end

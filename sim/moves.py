@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     Bools = NDArray[np.bool_]
 
 LOADED, REFUSED = ("load",), ("backlog", "room")
-STORED = ("prefill", "end", "ahead")
+STORED = ("prefill", "every", "end", "leaving", "ahead")
 
 
 def by_link(facts: Facts) -> "Iterator[tuple[str, dict[str, Ints]]]":

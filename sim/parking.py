@@ -106,7 +106,7 @@ class Parking:
         now = self.clock.now
         sequence.landing = False
         sequence.landed = now
-        self.memory.publish(sequence, now)
+        self.memory.publish(sequence, sequence.computed, now)
 
     def _unpark(self, sequence: Sequence, tokens: int) -> None:
         """The KV of `sequence` can be used: it is next, behind those whose KV came before."""

@@ -68,6 +68,8 @@ class Planning(Seats):
         """When the step that ended last began."""
         self._held = False
         """Decodes take no token in the step that runs."""
+        self._stalled = False
+        """A prompt that has begun finds no room, and nobody can be preempted for it."""
         self._stands: int | None = None
         """Steps for which the plan stands; None as long as nothing happens."""
 
@@ -92,7 +94,7 @@ class Planning(Seats):
 
     def _plan(self) -> None:
         """Make room for the next token of every decode, then carry out the scheduler's moves."""
-        self.preempting = self._held = False
+        self.preempting = self._held = self._stalled = False
         self._chunks = []
         self._grown = 0
         self._stands = None
@@ -119,7 +121,7 @@ class Planning(Seats):
             self.parking.fetch()
         if self.waiting or self.prefilling or self.suspended or self.scheduler.always:
             self._schedule()
-            if self.preempting and not (self._chunks or batch.size):
+            if self.preempting and not (self._chunks or batch.size or self._stalled):
                 self.preempting = False  # who has just left may come back at once
                 self._schedule()
             while self.parking is not None and not (self._chunks or batch.size):
@@ -199,8 +201,9 @@ class Planning(Seats):
             self._admit(sequence)
         while not memory.extends(sequence, tokens):
             victims = self._victims()
-            if not victims:
-                return
+            if not victims.keys() - {sequence}:
+                self.preempting = self._stalled = True
+                return  # alone it fits: what holds the rest is about to let go of it
             victim = self.preemption.victim(victims)
             self._preempt(victim)
             if victim is sequence:

@@ -17,7 +17,8 @@ class Segment:
     """Tokens [depth, end) of a prefix, held by a tier. Policies see a `SegmentView`."""
 
     __slots__ = (
-        "born", "children", "depth", "end", "key", "locks", "parent", "readers", "reuses", "used",
+        "born", "children", "depth", "end", "key", "locks", "parent", "pins", "readers", "reuses",
+        "text", "used",
     )  # fmt: skip
 
     def __init__(
@@ -31,10 +32,14 @@ class Segment:
         self.children: dict[int, Segment] | None = None
         self.locks = 0
         """Sequences that read it now."""
+        self.pins = 0
+        """Copies of it, or of what is below it, after which it may leave."""
         self.readers = 0
         """Of these, those that decode; counted only for kernels that read shared tokens once."""
         self.reuses = 0
         """Look-ups that found it."""
+        self.text: Any = None
+        """The sequence that stored it last, in a store that is written back; None elsewhere."""
         self.born = self.used = born
         """When its first block was stored, and when it was last looked up."""
 
@@ -58,7 +63,13 @@ class PrefixTree:
         self.locked = 0
         """Of these, bytes that are being read and cannot leave."""
         self.evicted = 0
-        """Bytes that have left to make room."""
+        """Bytes that have left."""
+        self.leaving = 0
+        """Bytes that will leave when their copy has landed in the tier below."""
+        self.demoted = 0
+        """Of those that have left, bytes that had been copied, up or down, or refused a copy."""
+        self.signs = False
+        """Segments remember whose text they are, so that they can be written back."""
         self.left = Lifetimes()
         """Of what use they were."""
 
@@ -91,7 +102,7 @@ class PrefixTree:
     def unlocked_bytes(self, leaf: Segment, tokens: int) -> int:
         """Bytes of the path to `leaf`, up to `tokens`, that nobody locks yet."""
         top: Segment | None = leaf
-        while top is not None and not top.locks:
+        while top is not None and not (top.locks or top.pins):
             top = top.parent
         assert top is not None
         return (tokens - min(top.end, tokens)) // self.block_tokens * self.block_bytes
@@ -102,7 +113,7 @@ class PrefixTree:
         assert segment.parent.children is not None
         head = Segment(segment.parent, segment.key, segment.depth, tokens, segment.born)
         head.locks, head.reuses, head.used = segment.locks, segment.reuses, segment.used
-        head.readers = segment.readers
+        head.readers, head.text, head.pins = segment.readers, segment.text, segment.pins
         segment.parent.children[segment.key] = head
         segment.key = self._key(segment, tokens, label_tokens)
         segment.parent, segment.depth = head, tokens
@@ -117,7 +128,8 @@ class PrefixTree:
         while node.parent is not None:
             eviction.touched(node, now)
             if not node.locks:
-                self.locked += node.tokens // self.block_tokens * self.block_bytes
+                if not node.pins:
+                    self.locked += node.tokens // self.block_tokens * self.block_bytes
                 eviction.locked(node)
             node.locks += 1
             node.reuses += 1
@@ -129,7 +141,8 @@ class PrefixTree:
         node = leaf
         while node.parent is not None:
             if not node.locks:
-                self.locked += node.tokens // self.block_tokens * self.block_bytes
+                if not node.pins:
+                    self.locked += node.tokens // self.block_tokens * self.block_bytes
                 self.eviction.locked(node)
             node.locks += 1
             node = node.parent
@@ -140,7 +153,8 @@ class PrefixTree:
         while node.parent is not None:
             node.locks -= 1
             if not node.locks:
-                self.locked -= node.tokens // self.block_tokens * self.block_bytes
+                if not node.pins:
+                    self.locked -= node.tokens // self.block_tokens * self.block_bytes
                 self.eviction.released(node, now)
             node = node.parent
 
@@ -165,6 +179,7 @@ class PrefixTree:
             stop -= stop % block
             if (
                 leaf.locks == 1
+                and not leaf.pins
                 and not leaf.children
                 and key == self._key(leaf, leaf.end, label_tokens)
             ):
@@ -184,6 +199,59 @@ class PrefixTree:
         self.bytes += added
         self.locked += added
         return leaf
+
+    def sign(self, leaf: Segment, start: int, text: object) -> None:
+        """What lies behind token `start` on the path to `leaf` is out of `text`."""
+        node = leaf
+        while node.end > start and node.parent is not None:
+            node.text = text
+            node = node.parent
+
+    def next_victim(self) -> Segment | None:
+        """What would leave next if room were needed. Changes nothing."""
+        victim: Any = self.eviction.victim(_evictable)
+        return victim  # type: ignore[no-any-return]
+
+    def pin(self, victim: Segment) -> None:
+        """`victim` will leave when it has been copied. It keeps its place in the order."""
+        self.leaving += victim.tokens // self.block_tokens * self.block_bytes
+        node = victim
+        while node.parent is not None:
+            if not (node.locks or node.pins):
+                self.locked += node.tokens // self.block_tokens * self.block_bytes
+            node.pins += 1
+            node = node.parent
+
+    def unpin(self, victim: Segment, start: int) -> None:
+        """The copy of `victim`, which began at token `start`, has ended: it leaves.
+
+        It stays if it is being read by then, or has been continued.
+        """
+        self.leaving -= (victim.end - start) // self.block_tokens * self.block_bytes
+        node = victim
+        while node.parent is not None:
+            node.pins -= 1
+            if not (node.locks or node.pins):
+                self.locked -= node.tokens // self.block_tokens * self.block_bytes
+            node = node.parent
+        self.demoted += self.drop(victim, start)
+
+    def drop(self, leaf: Segment, start: int) -> int:
+        """Let what lies behind token `start` on the path to `leaf` go, from its end on.
+
+        Stops at what is being read or continued otherwise; returns the bytes gone.
+        """
+        gone, node = 0, leaf
+        while node.parent is not None and node.end > start and _evictable(node):
+            tokens, parent = node.end - max(start, node.depth), node.parent
+            size = tokens // self.block_tokens * self.block_bytes
+            self.left.add(node.born, node.used, node.reuses, size)
+            self._trim(node, tokens)
+            gone += size
+            node = parent
+        self.bytes -= gone
+        self.evicted += gone
+        return gone
 
     def evict(self, wanted: int) -> int:
         """Let at least `wanted` bytes go, and no block more; returns the bytes gone."""
@@ -227,9 +295,10 @@ class PrefixTree:
             assert node.tokens > 0
             assert node.depth == node.parent.end
             assert node.parent.parent is None or node.parent.locks >= node.locks
+            assert node.parent.parent is None or node.parent.pins >= node.pins
             size = node.tokens // self.block_tokens * self.block_bytes
             held += size
-            locked += size if node.locks else 0
+            locked += size if node.locks or node.pins else 0
         assert (held, locked) == (self.bytes, self.locked)
 
     def _trim(self, segment: Segment, tokens: int) -> None:
@@ -250,4 +319,4 @@ class PrefixTree:
 
 
 def _evictable(segment: Any) -> bool:
-    return not segment.locks and not segment.children
+    return not (segment.locks or segment.pins or segment.children)

@@ -40,10 +40,11 @@ TIERS = ("hbm", "dram", "ssd", "remote")
 """Names of tiers, fastest first; columns have their place in this list."""
 LOOKUP, AGAIN, KEPT = range(3)
 """Kinds of look-ups: the one that counts as a hit or not, a later one, and what is kept after."""
-WHY = ("load", "prefill", "end", "backlog", "room", "ahead")
-"""Why bytes moved: a request waited for them; they were stored when a prompt was complete, or when
-a request had finished; why a store was refused, and they did not: the tier had fallen behind, or
-all it held was in use; or they were copied from a slower tier ahead of a waiting request's turn."""
+WHY = ("load", "prefill", "every", "end", "leaving", "backlog", "room", "ahead")
+"""Why bytes moved: a request waited for them; they were stored when a prompt was complete, when
+some more of an answer was, when a request had finished, or because they were next to leave the
+store above; why a store was refused, and they did not: the tier had fallen behind, or all it held
+was in use; or they were copied from a slower tier ahead of a waiting request's turn."""
 
 
 class Recorder:

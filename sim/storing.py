@@ -1,13 +1,19 @@
 """Copying what one replica has computed into the tiers below, and what waits for a copy to end."""
 
+from functools import partial
+from itertools import pairwise
+from math import gcd
 from typing import Literal, NamedTuple
 
 from kvsim.sim.carrier import Carrier
+from kvsim.sim.demotion import Demotion
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.policy import Stored
 from kvsim.sim.prefix import Segment
 from kvsim.sim.sequence import Sequence
 from kvsim.sim.tier import Reach, Tier
+
+Moment = Literal["prefill", "every", "end"]
 
 
 class Store(NamedTuple):
@@ -17,7 +23,7 @@ class Store(NamedTuple):
     sequence: Sequence
     source: Segment
     tokens: int
-    moment: Literal["prefill", "end"]
+    moment: Moment
 
 
 class Stores:
@@ -29,18 +35,26 @@ class Stores:
         self.reaches = reaches
         self._writing: dict[tuple[Tier, int], Store | None] = {}
         """Stores on their way by tier and sequence, and what is to be stored behind them."""
+        self._demotions = _demotions(memory, carrier, reaches)
+        self.every = gcd(*(reach.tier.placement.every for reach in reaches)) * memory.block_tokens
+        """Tokens after which some tier may keep more of an answer that goes on; 0: never."""
 
-    def keep(self, sequence: Sequence, moment: Literal["prefill", "end"]) -> None:
+    def keep(self, sequence: Sequence, moment: Moment, tokens: int | None = None) -> None:
         """`sequence` has computed a stretch of KV: each tier keeps what its placement asks for.
 
-        What is to be kept stays in HBM until it has been copied. A second stretch waits for the
-        first.
+        `tokens` of it, or as many as it says by itself. What is to be kept stays in HBM until it
+        has been copied. A second stretch waits for the first.
         """
+        tokens = sequence.computed if tokens is None else tokens
         now = self.carrier.fabric.clock.now
-        self.memory.publish(sequence, now)
+        self.memory.publish(sequence, tokens, now)
         leaf = sequence.leaf
         assert leaf is not None
-        stored = Stored(sequence.published, moment, leaf.reuses)
+        blocks = sequence.published // self.memory.block_tokens
+        asker = sequence.request
+        stored = Stored(
+            sequence.published, moment, leaf.reuses, blocks, asker.session, asker.turn, asker.kind
+        )
         for reach in self.reaches:
             tier = reach.tier
             source = self._kept(tier, stored, leaf)
@@ -57,6 +71,14 @@ class Stores:
             if before is not None:
                 self.memory.tree.unlock(before.source, self.carrier.fabric.clock.now)
             self._writing[key] = asked
+        if self._demotions and self._demotions[0].tree is self.memory.tree:
+            self._demotions[0].make_room()
+
+    def _make_room(self, tier: Tier) -> None:
+        """Something has landed in `tier`: what is next to leave it goes further down."""
+        for demotion in self._demotions:
+            if demotion.tree is tier.tree:
+                demotion.make_room()
 
     def _kept(self, tier: Tier, stored: Stored, leaf: Segment) -> Segment | None:
         """The end of the longest part of a stretch, from its head on, that `tier` is to keep."""
@@ -95,13 +117,30 @@ class Stores:
             at = self.carrier.fabric.clock.now
             self.carrier.on_land[0]()
             self.memory.tree.unlock(asked.source, at)
-            tier.arriving -= size
-            tier.written += size
-            tree.unlock(tree.insert(leaf, labels, label_tokens, asked.tokens, at), at)
+            tier.take(leaf, sequence, start, asked.tokens, size, at)
             self.carrier.recorder.level(tier, at)
+            self._make_room(tier)
             following = self._writing.pop((tier, sequence.id))
             if following is not None:
                 self._write(following)
             self.carrier.on_land[1]()
 
         self.carrier.store(sequence, reach, asked.moment, start, asked.tokens, landed)
+
+
+def _demotions(memory: KVMemory, carrier: Carrier, reaches: tuple[Reach, ...]) -> list[Demotion]:
+    """Who moves down what leaves a store whose tier below asks for that, from HBM down."""
+    found: list[Demotion] = []
+    tree, capacity, free = memory.tree, memory.capacity, lambda: memory.free
+    for reach in reaches:
+        tier = reach.tier
+        if tier.placement.ahead:
+            ahead = int(tier.placement.ahead * capacity)
+            found.append(Demotion(carrier, tree, free, ahead, reach))
+            if tree is not memory.tree and reach.relay:
+                found[-1].path = reach.relay
+        tree, capacity, free = tier.tree, tier.capacity, partial(Tier.unused, tier)
+    for upper, lower in pairwise(found):
+        if lower.tree is upper.reach.tier.tree:
+            upper.on_land = lower.make_room
+    return found

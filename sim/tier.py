@@ -9,6 +9,8 @@ from kvsim.sim.fabric import Link
 from kvsim.sim.policy import Eviction, Placement
 from kvsim.sim.prefix import PrefixTree, Segment
 from kvsim.sim.recorder import TIERS
+from kvsim.sim.sequence import Sequence
+from kvsim.units import Ns
 
 
 class Tier:
@@ -42,6 +44,17 @@ class Tier:
         """Bytes that have landed in it."""
         self.refused = 0
         """Bytes it had no time or no room to take."""
+        self.above: dict[PrefixTree, None] = {}
+        """Stores that are written back into it."""
+
+    def unused(self) -> int:
+        """Bytes that hold nothing and wait for nothing."""
+        return self.capacity - self.tree.bytes - self.arriving
+
+    @property
+    def missed(self) -> int:
+        """Bytes that left the stores above before they could be copied."""
+        return sum(tree.evicted - tree.demoted for tree in self.above)
 
     def bytes(self, tokens: int) -> int:
         """What `tokens`, whole blocks, take here."""
@@ -58,6 +71,19 @@ class Tier:
             return "room"
         self.arriving += size
         return None
+
+    def take(
+        self, leaf: Segment, text: Sequence, start: int, end: int, size: int, now: Ns
+    ) -> None:  # fmt: skip
+        """`size` bytes, tokens [start, end) of `text`, have landed behind `leaf`, held for them."""
+        tree = self.tree
+        label_tokens = text.request.block_tokens or tree.block_tokens
+        self.arriving -= size
+        self.written += size
+        leaf = tree.insert(leaf, text.labels, label_tokens, end, now)
+        if tree.signs:
+            tree.sign(leaf, start, text)
+        tree.unlock(leaf, now)
 
     def check(self) -> None:
         """Nothing is made, lost or overdrawn."""
@@ -76,6 +102,8 @@ class Reach(NamedTuple):
     read_ceiling: float
     """Bytes per second of one transfer alone, given the size of its pieces."""
     write_ceiling: float
+    relay: tuple[Link, ...] = ()
+    """To the tier from the one above it, past HBM; empty where there is none above, or no way."""
 
 
 class Piece(NamedTuple):

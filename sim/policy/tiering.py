@@ -48,14 +48,28 @@ class Stored(NamedTuple):
 
     tokens: int
     """From the head of the text on."""
-    moment: Literal["prefill", "end"]
-    """The prompt is complete, or the request is finished."""
+    moment: Literal["prefill", "every", "end"]
+    """The prompt is complete, some more blocks of the answer are, or the request is finished."""
     reuses: int
     """Look-ups that have found its last part in HBM."""
+    blocks: int = 0
+    """Whole blocks of the text."""
+    session: int | None = None
+    turn: int = 0
+    kind: str = ""
+    """The class of service of its request."""
 
 
 class Placement(ABC):
     """What a tier keeps. One instance per tier; a full tier makes room by its own eviction."""
+
+    every: int = 0
+    """Asked too whenever this many more blocks of an answer are complete; 0: never."""
+    ahead: float = 0.0
+    """Share of the store above that is kept free by moving down what would leave it next; 0: none
+    of it is."""
+    exclusive: bool = False
+    """What has been loaded leaves the tier."""
 
     @abstractmethod
     def keeps(self, stored: Stored) -> bool:

@@ -113,7 +113,7 @@ views = st.builds(
     ahead=st.integers(0, 10**10),
 )
 stored = st.builds(
-    Stored, tokens=st.integers(16, 10**6), moment=st.sampled_from(["prefill", "end"]),
+    Stored, tokens=st.integers(16, 10**6), moment=st.sampled_from(["prefill", "every", "end"]),
     reuses=st.integers(0, 100),
 )  # fmt: skip
 

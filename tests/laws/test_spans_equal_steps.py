@@ -1,6 +1,7 @@
 """Is a span exactly what its steps would have been, to the nanosecond, whatever happens?"""
 
 from collections.abc import Callable
+from copy import deepcopy
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +10,9 @@ from machine import Affine, Below, Machine
 from kvsim.policies import answers
 from kvsim.policies.eviction.look_ahead import LookAhead
 from kvsim.policies.eviction.lru import LRU
+from kvsim.policies.placement.predicted import Predicted
 from kvsim.policies.placement.selective import Selective
+from kvsim.policies.placement.write_back import WriteBack
 from kvsim.policies.placement.write_through import WriteThrough
 from kvsim.policies.predictor.histogram import Histogram
 from kvsim.policies.predictor.oracle import Oracle
@@ -131,7 +134,7 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
         )
     return lambda step_by_step: Machine(
         blocks, replicas, timing, scheduler, router(), windows, sights, step_by_step, caching,
-        tiers=tiers, restore=restore(), disturbance=disturbance, layers=layers,
+        tiers=deepcopy(tiers), restore=restore(), disturbance=disturbance, layers=layers,
         predictor=predictor, runs_ahead=ahead, roles=roles, push=push, incidents=incidents,
         wire=wire, window=window, eviction=eviction,
         requests=requests, follow=follow,
@@ -144,6 +147,17 @@ TIERS = (
     (Below("dram", 200, 3_000.0, latency=MS, placement=WriteThrough(prefill=False)),),
     (Below("dram", 20, 20_000.0, backlog=400), Below("ssd", 300, 2_000.0, latency=100_000)),
     (Below("dram", 60, 50_000.0, placement=Selective(1)), Below("remote", 500, 9_000.0, MS, True)),
+    (Below("dram", 200, 8_000.0, placement=WriteThrough(every=2)),),
+    (
+        Below("dram", 60, 20_000.0, placement=WriteBack(0.2, exclusive=True)),
+        Below("ssd", 300, 4_000.0, placement=WriteBack(0.2)),
+    ),
+    (
+        Below("dram", 50, 9_000.0, backlog=300, placement=WriteBack(0.1)),
+        Below("remote", 500, 9_000.0, MS, True, placement=WriteThrough(False, every=3)),
+    ),
+    (Below("remote", 80, 9_000.0, MS, True, placement=WriteBack(0.3, exclusive=True)),),
+    (Below("dram", 200, 9_000.0, placement=Predicted()),),
 )
 """A token is a byte here: from fast to so slow that transfers take longer than requests."""
 
@@ -173,6 +187,7 @@ def test_nothing_is_lost_and_memory_is_given_back(machine: Callable[[bool], Mach
         for reach in reaches:
             assert reach.tier.arriving == 0
             assert reach.tier.tree.locked == 0
+            assert reach.tier.tree.leaving == 0
             why = reasons(outcome.facts, reach.tier.rank)
             assert sum(why["stored"].values()) >= reach.tier.written
             assert sum(why["refused"].values()) >= reach.tier.refused

@@ -65,7 +65,7 @@ def test_a_refused_store_is_a_row_that_goes_nowhere() -> None:
     assert kept[:2] == ("prefill", 160)
     assert refused == [("backlog", size, None) for size in (176, 176, 144, 144)]
     assert reasons(outcome.facts, 1) == {
-        "stored": {"prefill": 160, "end": 0, "ahead": 0},
+        "stored": {"prefill": 160, "every": 0, "end": 0, "leaving": 0, "ahead": 0},
         "refused": {"backlog": 640, "room": 0},
     }
 

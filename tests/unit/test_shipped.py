@@ -12,7 +12,17 @@ def summary(name: str, *changes: str) -> dict[str, Any]:
     return run(load(name, changes)).summary
 
 
-@pytest.mark.parametrize("name", names())
+LARGE = ("million", "million-tiers")
+"""They measure the simulator, and are cut short here."""
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_a_hundred_sessions_of_a_large_scenario_are_finished(name: str) -> None:
+    requests = summary(name, "workload.sessions.sessions=100")["requests"]
+    assert requests["finished"] == requests["arrived"] == 400
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name not in LARGE])
 def test_every_request_of_a_shipped_scenario_is_finished(name: str) -> None:
     result = run(load(name))
     requests = result.summary["requests"]

@@ -113,7 +113,9 @@ def test_the_folder_holds_transfers_and_lifetimes(result: Result, folder: Path) 
     assert {path.name for path in folder.iterdir()} <= set(FILES)
     moved = pd.read_parquet(folder / "transfers.parquet")
     done = moved[moved["landed"].notna()]
-    stored = done[done["why"].isin(["prefill", "end"])].groupby("tier", observed=True)
+    stored = done[done["why"].isin(["prefill", "every", "end", "leaving"])].groupby(
+        "tier", observed=True
+    )
     assert stored["bytes"].sum().to_dict() == {
         name: tier["written_bytes"] for name, tier in result.summary["tiers"].items()
     }

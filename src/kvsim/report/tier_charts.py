@@ -34,7 +34,9 @@ KINDS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, GREY, "#A6761D", "#F0E442
 REASONS = {
     "loaded": ("loaded for requests", BLUE),
     "prefill": ("stored after a prompt", GREEN),
+    "every": ("stored during an answer", "#A6761D"),
     "end": ("stored at the end", SKY),
+    "leaving": ("written back", ORANGE),
     "backlog": ("refused: too much on its way", VERMILLION),
     "room": ("refused: all in use", PURPLE),
 }
@@ -131,13 +133,16 @@ def _busiest(run: RunFolder) -> str:
 def reasons(run: RunFolder) -> Chart:
     """Bytes by tier: loaded, stored and when, refused and why."""
     caption = (
-        "Loaded: a request waited for it. Stored: copied down when a prompt was complete, or when "
-        "a request had finished. Refused: more was on its way in than the tier's backlog allows, "
+        "Loaded: a request waited for it. Stored: copied down when a prompt was complete, when "
+        "some more of an answer was, or when a request had finished. Written back: it was next to "
+        "leave the store above. Refused: more was on its way in than the tier's backlog allows, "
         "or all it held was in use; what is refused after a prompt is offered again at the end."
     )
     tiers = list(at(run.summary, "tiers") or {})
     amounts = {
-        "loaded": "loaded_bytes", "prefill": "stored_bytes.prefill", "end": "stored_bytes.end",
+        "loaded": "loaded_bytes", "prefill": "stored_bytes.prefill",
+        "every": "stored_bytes.every", "end": "stored_bytes.end",
+        "leaving": "stored_bytes.leaving",
         "backlog": "refused_for.backlog", "room": "refused_for.room",
     }  # fmt: skip
     found = {reason: [number(run.summary, f"tiers.{tier}.{path}") or 0.0 for tier in tiers]

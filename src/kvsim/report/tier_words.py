@@ -86,14 +86,22 @@ def warnings(summary: Summary) -> Iterator[str]:
     for tier, part in (at(summary, "tiers") or {}).items():
         refused, written = number(part, "refused_bytes"), number(part, "written_bytes")
         share = _share(refused, (refused or 0.0) + (written or 0.0))
-        if share is None or share < NOTABLE:
-            continue
-        behind, full = (number(part, f"refused_for.{why}") or 0.0 for why in ("backlog", "room"))
-        why = "all it held was in use" if full > behind else "too much was on its way in"
-        yield (
-            f"{TIERS.get(tier, tier)} refused {words.size(refused)}, {words.percent(share)} of "
-            f"what it was to store: {why}"
-        )
+        if share is not None and share >= NOTABLE:
+            behind, full = (
+                number(part, f"refused_for.{why}") or 0.0 for why in ("backlog", "room")
+            )
+            why = "all it held was in use" if full > behind else "too much was on its way in"
+            yield (
+                f"{TIERS.get(tier, tier)} refused {words.size(refused)}, {words.percent(share)} of "
+                f"what it was to store: {why}"
+            )
+        missed = number(part, "missed_bytes")
+        lost = _share(missed, (missed or 0.0) + (written or 0.0))
+        if missed and lost and lost > NOTABLE:
+            yield (
+                f"{words.size(missed)} left the store above {TIERS.get(tier, tier)} before they "
+                "could be written back: keep more room ahead"
+            )
     daily = number(summary, "tiers.ssd.written_bytes_per_day")
     rated = number(summary, "tiers.ssd.rated_bytes_per_day")
     if daily and rated and daily > rated:

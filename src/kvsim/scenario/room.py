@@ -69,13 +69,24 @@ class Room:
             read, write = self._drives(node)
             bus_path = () if specs.ssd.direct else (self._bus(node),)
             tier = self._tier("ssd", specs.ssd, node)
-            found.append(Reach(tier, (read, *bus_path, up), (down, *bus_path, write), inf, inf))
+            relay: Path = (self._bus(node), write) if specs.dram is not None else ()
+            found.append(
+                Reach(tier, (read, *bus_path, up), (down, *bus_path, write), inf, inf, relay)
+            )
         if specs.remote is not None:
             tier = self._tier("remote", specs.remote, 0)
             out, into = self._network(node)
             served, taken = self._servers()
-            found.append(Reach(tier, (served, into, up), (down, out, taken), inf, inf))
+            relay = self._above_remote(node, out, taken)
+            found.append(Reach(tier, (served, into, up), (down, out, taken), inf, inf, relay))
         return tuple(found)
+
+    def _above_remote(self, node: int, *wires: Link) -> Path:
+        """From the node's lowest tier to the pool; nothing if the node has none."""
+        specs = self.scenario.cluster.tiers
+        if specs.ssd is not None:
+            return (self._drives(node)[0], self._bus(node), *wires)
+        return (self._bus(node), *wires) if specs.dram is not None else ()
 
     def traffic(self, reaches: tuple[Reach, ...], bandwidth: float) -> Callable[[], float]:
         """Share of a replica's HBM `bandwidth` that its transfers take at the moment of asking."""
@@ -83,7 +94,11 @@ class Room:
         wires = {link: None for reach in reaches for link in (reach.read[-1], reach.write[0])}
 
         def taken() -> float:
-            return share * sum(flow.rate for link in wires for flow in link.flows)
+            total = 0.0
+            for link in wires:
+                if link.flows:
+                    total += sum([flow.rate for flow in link.flows])
+            return share * total
 
         return taken
 

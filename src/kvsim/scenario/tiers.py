@@ -12,7 +12,8 @@ from kvsim.units import SECOND, Ns
 
 DAY = 24 * 3600 * SECOND
 AMOUNTS = (
-    "capacity_bytes", "held_bytes", "written_bytes", "refused_bytes", "evicted_bytes",
+    "capacity_bytes", "held_bytes", "written_bytes", "refused_bytes", "missed_bytes",
+    "evicted_bytes",
 )  # fmt: skip
 
 
@@ -36,14 +37,18 @@ def tiers(machine: Machine, facts: Facts, labels: Labels, end: Ns) -> dict[str, 
     """Per tier below HBM: what it holds, took and gave, and why; what it refused and evicted.
 
     `stored_bytes` says when, `refused_for` why not: too much was on its way in (`backlog`), or
-    all it held was in use (`room`). `write_amplification` is bytes written over bytes of different
-    content: what was evicted and came again is written again. `written_per_loaded` is what a byte
-    that was of use has cost.
+    all it held was in use (`room`). `missed_bytes` left the store above before they could be
+    written back; zero where nothing is. `write_amplification` is bytes written over bytes of
+    different content: what was evicted and came again is written again. `written_per_loaded` is
+    what a byte that was of use has cost.
     """
     found: dict[str, dict[str, Any]] = {}
     for (name, _), tier in machine.room.tiers.items():
         part = found.setdefault(name, dict.fromkeys(AMOUNTS, 0))
-        amounts = (tier.capacity, tier.tree.bytes, tier.written, tier.refused, tier.tree.evicted)
+        tree = tier.tree
+        amounts = (
+            tier.capacity, tree.bytes, tier.written, tier.refused, tier.missed, tree.evicted,
+        )  # fmt: skip
         for key, amount in zip(AMOUNTS, amounts, strict=True):
             part[key] += amount
     for name, part in found.items():

@@ -1,0 +1,41 @@
+"""When decoding sequences have stored a whole number of rounds of tokens: a limit of spans."""
+
+from heapq import heappop, heappush
+
+from kvsim.sim.sequence import Sequence
+
+
+class Rounds:
+    """The next step of a batch after which each sequence has stored a multiple of `tokens`."""
+
+    def __init__(self, tokens: int) -> None:
+        self.tokens = tokens
+        self._turns: list[tuple[int, int, int, Sequence]] = []
+
+    def enter(self, sequence: Sequence, steps: int) -> None:
+        """`sequence` has just joined a batch that has taken `steps` steps."""
+        ahead = self.tokens - sequence.computed % self.tokens
+        heappush(self._turns, (steps + ahead, sequence.id, steps, sequence))
+
+    def steps(self, steps: int, most: int) -> int:
+        """Steps to the next turn of a batch that has taken `steps`, or `most` if that is sooner."""
+        turns = self._turns
+        while turns and not self._decodes(turns[0]):
+            heappop(turns)
+        return min(most, turns[0][0] - steps) if turns else most
+
+    def due(self, steps: int) -> list[tuple[Sequence, int]]:
+        """Whose turn it is after `steps`, and the tokens each has stored; in order of id."""
+        turns, found = self._turns, []
+        while turns and turns[0][0] <= steps:
+            turn = heappop(turns)
+            if self._decodes(turn):
+                at, _, joined, sequence = turn
+                found.append((sequence, sequence.computed + at - joined))
+                heappush(turns, (at + self.tokens, *turn[1:]))
+        return found
+
+    def _decodes(self, turn: tuple[int, int, int, Sequence]) -> bool:
+        """It has not left the batch since."""
+        _, _, joined, sequence = turn
+        return sequence._ends is not None and sequence._joined == joined
