@@ -5,6 +5,7 @@ samples are written after every worker. Run again with the same --out, it goes o
 """
 
 import argparse
+import shutil
 import subprocess
 import sys
 import time
@@ -118,6 +119,8 @@ def _write(asked: argparse.Namespace, path: Path) -> None:
     for row in rows:
         row.pop("key", None)
     found = {"format": 1, **facts(asked.device), "quick": asked.quick, "ssd": asked.ssd}
+    if asked.ssd:
+        found["ssd_capacity"] = shutil.disk_usage(asked.ssd).total
     write(asked.out, {**found, "rows": rows})
     failed = [row for row in rows if "error" in row]
     sys.stderr.write(f"{asked.out}: {len(rows)} points, {len(failed)} failed\n")

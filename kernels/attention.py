@@ -173,16 +173,14 @@ def cascade_points(bench: Bench) -> Iterator[Point]:
             yield Point(axes, partial(_cascade, bench, bench.heads[0], batch, shared, 256))
 
 
-def _cascade(
-    bench: Bench, heads: tuple[int, int, int], batch: int, shared: int, own: int
-) -> Ready:
+def _cascade(bench: Bench, heads: tuple[int, int, int], batch: int, shared: int, own: int) -> Ready:
     import torch
 
     from . import cascade, decode, paged
 
     queries, kv_heads, width = heads
 
-    def make(batch: int, shared: int, context: int) -> tuple[Any, ...]:
+    def make(batch: int, shared: int, context: int) -> Any:
         k, v = (
             torch.randn(shared, kv_heads, width, device=bench.device).to(torch.bfloat16)
             for _ in "kv"
@@ -192,17 +190,17 @@ def _cascade(
 
     rows = -(-batch * queries // kv_heads // cascade.ROWS)
     splits = decode.splits_for(rows, kv_heads, shared, bench.cores)
-    args = make(batch, shared, own)
-    space = decode.Workspace(args[0], splits + 1, width)
+    asked, keys, values, rest = make(batch, shared, own)
+    space = decode.Workspace(asked, splits + 1, width)
 
     def check() -> float:
-        small = make(3, 199, 40)
-        found = cascade.cascade(*small, decode.Workspace(small[0], 4, width), own=1)
-        return error(found, cascade.reference(*small))
+        q, k, v, kv = make(3, 199, 40)
+        found = cascade.cascade(q, k, v, kv, decode.Workspace(q, 4, width), own=1)
+        return error(found, cascade.reference(q, k, v, kv))
 
     moved = (shared + batch * own) * kv_heads * width * 4.0
     return Ready(
-        lambda _: cascade.cascade(*args, space, own=1),
+        lambda _: cascade.cascade(asked, keys, values, rest, space, own=1),
         moved,
         4.0 * batch * (shared + own) * queries * width,
         check,
@@ -299,11 +297,11 @@ def _blocks(bench: Bench, way: str, size: int, count: int) -> Ready:
         blocks.scatter(packed, parts[0], other)
         return float(wrong or not torch.equal(other[parts[0].long()], packed))
 
-    def call(i: int) -> object:
-        ids = parts[i % len(parts)]
+    def call(i: int) -> None:
         if way == "gather":
-            return blocks.gather(pool, ids, packed)
-        return blocks.scatter(packed, ids, pool)
+            blocks.gather(pool, parts[i % len(parts)], packed)
+        else:
+            blocks.scatter(packed, parts[i % len(parts)], pool)
 
     return Ready(call, 2.0 * count * size, check=check)
 

@@ -16,10 +16,11 @@ import threading
 import time
 from collections.abc import Iterator
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from .point import Bench, Point, Ready, Skip
+from .point import Bench, Point, Ready, SkipError
 
 SIZE, QUICK = 1 << 30, 256 << 20
 BLOCKS = (4096, 16384, 65536, 262144, 1 << 20, 4 << 20)
@@ -42,7 +43,7 @@ def points(bench: Bench) -> Iterator[Point]:
 def _prepare(bench: Bench, way: str, block: int, depth: int) -> Ready:
     folder, size = Path(bench.ssd or "."), QUICK if bench.quick else SIZE
     if shutil.disk_usage(folder).free < SPARE * size:
-        raise Skip(f"{folder} has less than {SPARE * size >> 20} MiB free")
+        raise SkipError(f"{folder} has less than {SPARE * size >> 20} MiB free")
     notes: dict[str, Any] = {}
     take = _fio if shutil.which("fio") else _own
 
@@ -62,7 +63,7 @@ def _file(folder: Path, size: int) -> tuple[int, bool]:
     """A file without a name, full of noise: it is gone when the process is."""
     key = (str(folder), size)
     if key not in _KEPT:
-        handle = tempfile.NamedTemporaryFile(dir=folder, prefix="kvsim-", delete=True)
+        handle = tempfile.NamedTemporaryFile(dir=folder, prefix="kvsim-")  # noqa: SIM115
         noise = os.urandom(4 << 20)
         for _ in range(size >> 22):
             handle.write(noise)
@@ -113,8 +114,7 @@ def _own(
     ends = [min(start for start, _ in spans), *(after for _, after in spans)]
     last = len(ends) - 1
     cuts = sorted({round(last * part / 5) for part in range(6)})
-    pairs = zip(cuts, cuts[1:], strict=False)
-    return [(ends[b] - ends[a]) / (b - a) for a, b in pairs if b > a], told
+    return [(ends[b] - ends[a]) / (b - a) for a, b in pairwise(cuts)], told
 
 
 def _fio(

@@ -12,8 +12,17 @@ from typing import Any
 
 from .dram import cores
 
-SMI = ("name", "driver_version", "memory.total", "power.limit", "clocks.max.sm", "clocks.max.mem",
-       "pcie.link.gen.max", "pcie.link.width.max", "persistence_mode", "mig.mode.current")  # fmt: skip
+SMI = (
+    "name",
+    "driver_version",
+    "memory.total",
+    "power.limit",
+    "clocks.max.sm",
+    "clocks.max.mem",
+    "pcie.link.gen.max",
+    "pcie.link.width.max",
+    "mig.mode.current",
+)
 
 
 def facts(device: str) -> dict[str, Any]:

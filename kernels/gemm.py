@@ -33,7 +33,9 @@ def _prepare(bench: Bench, form: str, m: int, n: int, k: int) -> Ready:
         return Ready(_host(m, n, k, min(count, 3)), moved, flops)
     import torch
 
-    xs, ws = ([torch.randn(*s, device=bench.device) for _ in range(count)] for s in ((m, k), (n, k)))
+    xs, ws = (
+        [torch.randn(*s, device=bench.device) for _ in range(count)] for s in ((m, k), (n, k))
+    )
     if form == "fp8":
         one = torch.ones((), device=bench.device)
         xs, ws = ([t.to(torch.float8_e4m3fn) for t in ts] for ts in (xs, ws))

@@ -34,9 +34,9 @@ GPU = {
 }
 CPU = {
     "dram": Group(dram.points, 1, 0.3),
-    "gemm": Group(gemm.points, 5, 0.08),
-    "decode": Group(processor.decode_points, 3, 0.06),
-    "prefill": Group(processor.prefill_points, 3, 0.08),
+    "gemm": Group(gemm.points, 5, 0.25),
+    "decode": Group(processor.decode_points, 3, 0.25),
+    "prefill": Group(processor.prefill_points, 3, 0.25),
     "disk": Group(disk.points, 3, 0.4),
 }
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from functools import partial
 from typing import Any
 
-from .point import Bench, Point, Ready, Skip
+from .point import Bench, Point, Ready, SkipError
 
 BLOCKS = (4096, 16384, 65536, 262144, 1 << 20, 4 << 20, 16 << 20, 64 << 20)
 COUNTS = (1, 16, 128)
@@ -30,8 +30,13 @@ def points(bench: Bench) -> Iterator[Point]:
             for block in sizes:
                 for count in COUNTS:
                     if block * count <= MOST and (load == "none" or count == 16):
-                        axes = {"way": way, "pinned": pinned, "load": load, "block": block,
-                                "blocks": count}  # fmt: skip
+                        axes: dict[str, Any] = {
+                            "way": way,
+                            "pinned": pinned,
+                            "load": load,
+                            "block": block,
+                            "blocks": count,
+                        }
                         yield Point(axes, partial(_copies, bench, **axes))
     yield Point({"way": "none", "load": "decode"}, partial(_decoding, bench, False))
     yield Point({"way": "both", "load": "decode", "of": "decode"}, partial(_decoding, bench, True))
@@ -56,9 +61,7 @@ def _busy(bench: Bench) -> Any:
     return lambda: decode.decode(q, kv, space)
 
 
-def _copies(
-    bench: Bench, way: str, pinned: bool, load: str, block: int, blocks: int
-) -> Ready:
+def _copies(bench: Bench, way: str, pinned: bool, load: str, block: int, blocks: int) -> Ready:
     import torch
 
     up, down = _pair(bench, block, blocks, pinned), _pair(bench, block, blocks, pinned)
@@ -86,7 +89,7 @@ def _timed(copy: Any, streams: list[Any], busy: Any, aside: Any, seconds: float)
 
     import torch
 
-    main, found = torch.cuda.current_stream(), []
+    main, found = torch.cuda.current_stream(), list[float]()
     end = time.perf_counter() + seconds
     while len(found) < 4 or (time.perf_counter() < end and len(found) < 100):
         torch.cuda.synchronize()
@@ -166,10 +169,10 @@ def _reduce(gpus: int, size: int) -> Ready:
 
     parts = [torch.ones(size // 2, device=f"cuda:{i}", dtype=torch.bfloat16) for i in range(gpus)]
     if not nccl.is_available(parts):
-        raise Skip("torch was built without NCCL")
+        raise SkipError("torch was built without NCCL")
 
     def samples(seconds: float) -> list[float]:
-        found, inner = [], 20
+        found, inner = list[float](), 20
         end = time.perf_counter() + seconds
         while len(found) < 4 or (time.perf_counter() < end and len(found) < 50):
             for i in range(gpus):

@@ -17,7 +17,7 @@ def dtype(name: str) -> Any:
     import torch
 
     known = {"bf16": torch.bfloat16, "fp16": torch.float16, "fp32": torch.float32}
-    return known[name] if name in known else torch.float8_e4m3fn
+    return known.get(name, torch.float8_e4m3fn)
 
 
 @dataclass

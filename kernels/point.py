@@ -51,14 +51,14 @@ class Bench:
     """(query heads, KV heads, width) of the model catalogue."""
 
 
-class Skip(Exception):
+class SkipError(Exception):
     """This point cannot be measured here, and why."""
 
 
 def copies(size: float, memory: float) -> int:
     """Buffers of `size` bytes that outgrow the cache and fit in a third of the memory."""
     if size > memory / 3:
-        raise Skip(f"{size / 2**30:.1f} GiB do not fit")
+        raise SkipError(f"{size / 2**30:.1f} GiB do not fit")
     return max(1, min(MOST, int(-(-COPIES // max(size, 1))), int(memory / 3 / max(size, 1))))
 
 

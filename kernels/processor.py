@@ -53,7 +53,10 @@ def _prepare(
     queries, kv_heads, width = heads
     moved = 2 * batch * context * kv_heads * width * 2.0
     count = min(copies(moved, bench.memory), 4)
-    shapes = (batch, kv_heads, queries // kv_heads * tokens, width), (batch, kv_heads, context, width)
+    shapes = (
+        (batch, kv_heads, queries // kv_heads * tokens, width),
+        (batch, kv_heads, context, width),
+    )
     if library() == "torch":
         import torch
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from .groups import Group, groups
 from .journal import Journal
-from .point import Bench, Point, Skip
+from .point import Bench, Point, SkipError
 from .timer import summed, timed
 
 OFF = 0.03
@@ -82,7 +82,7 @@ def _measured(place: Bench, point: Point, seconds: float) -> dict[str, Any]:
             timing = summed(ready.samples(seconds), "events" if place.device != "cpu" else "clock")
         else:
             timing = timed(ready.call, place.device, seconds, ready.graph)
-    except Skip as reason:
+    except SkipError as reason:
         return {"error": f"skipped: {reason}"}
     except Exception as error:  # one kernel's failure costs its own rows only
         return {"error": f"{type(error).__name__}: {str(error)[:300]}"}

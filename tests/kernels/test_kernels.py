@@ -14,13 +14,13 @@ if DEVICE == "cpu":
     os.environ["TRITON_INTERPRET"] = "1"  # read when triton is imported
 pytest.importorskip("triton", reason="needs triton: make kernels")
 
-from kvsim.kernels import (  # noqa: E402
+from kvsim.kernels import (
     blocks,
     cascade,
     decode,
     latent,
-    pages,
     paged,
+    pages,
     prefill,
     quantise,
     stream,
