@@ -7,6 +7,7 @@ that cannot be described without it is left out.
 from typing import Any
 
 from kvsim.calibration.samples import Samples
+from kvsim.errors import InputError
 from kvsim.hardware import gpu
 from kvsim.hardware.gpu import FORMATS, SHELF
 
@@ -33,7 +34,7 @@ def devices(samples: Samples, like: str | None) -> dict[str, Fields]:
 
 
 def _said(value: float, unit: str, source: str) -> Fields:
-    return {"value": f"{value:.6g} {unit}".strip(), "source": source}
+    return {"value": f"{value:.12g} {unit}".strip(), "source": source}
 
 
 def _gpu(samples: Samples, like: str | None) -> Fields:
@@ -53,7 +54,7 @@ def _sheet(like: str) -> Fields:
     one = gpu(like)
 
     def at(field: str, value: float, unit: str) -> Fields:
-        return {"value": f"{value:.12g} {unit}", "source": one.sources.get(field, like)}
+        return {"value": f"{value:.17g} {unit}", "source": one.sources.get(field, like)}
 
     flops = {
         name: at(f"flops.{name}", one.flops[name], "FLOP/s")
@@ -90,7 +91,7 @@ def _found(samples: Samples) -> Fields:
     """A device without a data sheet: its peaks are the best that was measured."""
     device = samples.device
     large = 4 * (device.get("l2") or 1 << 24)
-    groups = ("stream", "gemm", "dram", "decode") if device["kind"] == "gpu" else ("dram", "gemm")
+    groups = ("stream", "gemm", "decode") if device["kind"] == "gpu" else ("dram", "gemm")
     speeds = [samples.best(group, large) or samples.best(group) for group in groups]
     rates: dict[str, float] = {}
     for row in samples.of("gemm"):
@@ -114,7 +115,7 @@ def _link(samples: Samples, fields: Fields) -> Fields:
     if not speeds:
         copied = samples.best("dram", way="copy")
         if samples.device["kind"] == "gpu" or copied is None:
-            return dict(fields["host"])
+            return _unmeasured(fields)
         return {"bandwidth": _said(copied / 2, "B/s", f"{MINE}: copies in DRAM"), "latency": "0 ns"}
     both = samples.best("links", LARGE, way="both", pinned=True, load="none")
     small = [row["ns"] for row in samples.of("links", pinned=True, load="none", blocks=1)]
@@ -126,6 +127,15 @@ def _link(samples: Samples, fields: Fields) -> Fields:
         ),
         "duplex": both is None or both > BOTH_WAYS * max(speeds),
     }
+
+
+def _unmeasured(fields: Fields) -> Fields:
+    if "host" not in fields:
+        raise InputError(
+            "The link to the host was not measured, and no GPU of the catalogue is known to have "
+            "the same: name one with --like, or measure the group links (of a processor: dram)."
+        )
+    return dict(fields["host"])
 
 
 def _host(samples: Samples) -> Fields | None:

@@ -17,14 +17,19 @@ class Journal:
         self.path = path
         self.rows: dict[str, dict[str, Any]] = {}
         self.begun: str | None = None
-        if path.is_file():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                self._read(line)
+        if not path.is_file():
+            return
+        text = path.read_text(encoding="utf-8")
+        if text and not text.endswith("\n"):  # cut short by a kill
+            with path.open("a", encoding="utf-8") as out:
+                out.write("\n")
+        for line in text.splitlines():
+            self._read(line)
 
     def _read(self, line: str) -> None:
         try:
             row = json.loads(line)
-        except ValueError:  # cut short by a kill
+        except ValueError:
             return
         if "begun" in row:
             self.begun = row["begun"]
