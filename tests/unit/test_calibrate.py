@@ -142,8 +142,13 @@ def test_a_measured_processor_runs_a_scenario(tmp_path, monkeypatch) -> None:
     done = kvsim("calibrate", "--from", "raw.json", "--out", "mine.json", "--json")
     assert done.returncode == 0
     assert Path("mine.svg").read_text(encoding="utf-8").startswith("<svg")
-    changes = ("cluster.gpu=mine.json", "cluster.node.host=mine.json", "model=qwen2.5-0.5b",
-               "cluster.pools.0.parallel.tensor=1", "cluster.memory.max_model_len=8192")  # fmt: skip
+    changes = (
+        "cluster.gpu=mine.json",
+        "cluster.node.host=mine.json",
+        "cluster.pools.0.parallel.tensor=1",
+        "cluster.memory.max_model_len=8192",
+        "model=qwen2.5-0.5b",
+    )
     ran = kvsim("run", "multiturn", "--json", *(part for one in changes for part in ("--set", one)))
     assert ran.returncode == 0, ran.stderr
     shown = kvsim("hardware", "show", "mine.json", "--json")
