@@ -21,6 +21,8 @@ STALL = 90.0
 """Seconds without a new line in the journal after which a worker is given up."""
 GRACE = 60.0
 """Seconds a worker may run over, as a point is never cut short."""
+EVERY = 60.0
+"""Seconds between two files of all samples so far."""
 RESTARTS = 12
 BAD_INPUT = 2
 
@@ -54,9 +56,9 @@ def main() -> None:
         return
     until = time.time() + (asked.budget or BUDGET[asked.quick])
     try:
-        _supervise(until, parts.path)
+        _supervise(asked, until, parts.path)
     finally:
-        _write(asked, parts.path)
+        sys.stderr.write(_write(asked, parts.path))
 
 
 def _problem(asked: argparse.Namespace) -> str | None:
@@ -76,7 +78,7 @@ def _problem(asked: argparse.Namespace) -> str | None:
     return None
 
 
-def _supervise(until: float, path: Path) -> None:
+def _supervise(asked: argparse.Namespace, until: float, path: Path) -> None:
     """Workers, one after another, until one has gone through all points."""
     path.parent.mkdir(parents=True, exist_ok=True)
     size = -1
@@ -85,7 +87,7 @@ def _supervise(until: float, path: Path) -> None:
         command = [sys.executable, "-m", module, *sys.argv[1:], "--worker", str(until)]
         worker = subprocess.Popen(command)
         try:
-            why = _watched(worker, until, path)
+            why = _watched(worker, asked, until, path)
         except BaseException:
             worker.kill()
             raise
@@ -98,12 +100,17 @@ def _supervise(until: float, path: Path) -> None:
             return
 
 
-def _watched(worker: "subprocess.Popen[bytes]", until: float, path: Path) -> str:
-    """Wait for a worker; give it up where it hangs. Says how it ended."""
-    begun = time.time()
+def _watched(
+    worker: "subprocess.Popen[bytes]", asked: argparse.Namespace, until: float, path: Path
+) -> str:
+    """Wait for a worker, and write what there is; give it up where it hangs. Says how it ended."""
+    begun = written = time.time()
     while worker.poll() is None:
         time.sleep(0.1)
         now = time.time()
+        if now - written > EVERY:
+            _write(asked, path)
+            written = now
         last = max(path.stat().st_mtime if path.is_file() else begun, begun)
         if now - last > STALL or now > until + GRACE:
             worker.kill()
@@ -112,7 +119,8 @@ def _watched(worker: "subprocess.Popen[bytes]", until: float, path: Path) -> str
     return f"the process ended with {worker.returncode}"
 
 
-def _write(asked: argparse.Namespace, path: Path) -> None:
+def _write(asked: argparse.Namespace, path: Path) -> str:
+    """Put all samples so far into one file; says how many."""
     from .facts import facts
 
     rows = list(Journal(path).rows.values())
@@ -123,7 +131,7 @@ def _write(asked: argparse.Namespace, path: Path) -> None:
         found["ssd_capacity"] = shutil.disk_usage(asked.ssd).total
     write(asked.out, {**found, "rows": rows})
     failed = [row for row in rows if "error" in row]
-    sys.stderr.write(f"{asked.out}: {len(rows)} points, {len(failed)} failed\n")
+    return f"{asked.out}: {len(rows)} points, {len(failed)} failed\n"
 
 
 if __name__ == "__main__":

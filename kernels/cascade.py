@@ -17,7 +17,7 @@ from .paged import Cache, sequence
 ROWS, TILE = 32, 64
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["batch", "length", "splits", "slots_out", "first"])
 def _shared(
     Q, K, V, PART, LSE, batch, length, splits, slots_out, first, scale,
     H: tl.constexpr, KVH: tl.constexpr, D: tl.constexpr, ROWS: tl.constexpr, TILE: tl.constexpr,

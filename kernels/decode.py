@@ -1,7 +1,8 @@
 """Paged decode attention: one query per sequence, keys cut into splits, any stored format.
 
 A program attends with all query heads of one KV head to one split; a second kernel merges the
-splits by their log-sum-exp. Rows are padded to 16, the least that `tl.dot` multiplies.
+splits by their log-sum-exp. Counts are not specialised for: each would
+compile anew. Rows are padded to 16, the least that `tl.dot` multiplies.
 """
 
 from typing import Any
@@ -42,7 +43,7 @@ def _load(
         return ((code - offset).to(tl.float32) * scale.to(tl.float32)).to(KIND)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["pages", "splits", "slots_out"])
 def _attend(
     Q, K, V, KS, VS, TABLE, LENGTHS, PART, LSE, pages, splits, slots_out, scale,
     H: tl.constexpr, KVH: tl.constexpr, QUERIES: tl.constexpr, ROWS: tl.constexpr,
@@ -83,7 +84,7 @@ def _attend(
     tl.store(LSE + to, tl.where(some, top + tl.log(safe), float("-inf")), mask=real)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["splits"])
 def _merge(PART, LSE, OUT, splits, D: tl.constexpr):
     row = tl.program_id(0).to(tl.int64)
     dims = tl.arange(0, D)

@@ -18,7 +18,7 @@ SCALE = 192**-0.5
 """DeepSeek's: by the width of a head before it is absorbed, 128 + 64."""
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["pages", "splits", "H"])
 def _attend(
     Q, KV, TABLE, LENGTHS, PART, LSE, pages, splits, scale, H,
     LATENT: tl.constexpr, ROPE: tl.constexpr, ROWS: tl.constexpr, PAGE: tl.constexpr,

@@ -108,6 +108,8 @@ def sequence(cache: Cache, index: int, width: int) -> tuple[Any, Any]:
     at = torch.arange(length, device=cache.table.device)
     slots = cache.table[index].long()[at // cache.page] * cache.page + at % cache.page
     scales = [s[slots] if cache.format in INTEGERS else s for s in (cache.k_scale, cache.v_scale)]
-    pairs = zip((cache.k, cache.v), scales, strict=True)
-    k, v = (plain(x[slots], s, cache.format, width) for x, s in pairs)
+    raw = [x.view(torch.uint8)[slots].view(x.dtype) if cache.format == "fp8" else x[slots]
+           for x in (cache.k, cache.v)]  # fmt: skip
+    pairs = zip(raw, scales, strict=True)
+    k, v = (plain(x, s, cache.format, width) for x, s in pairs)
     return k, v

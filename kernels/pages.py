@@ -13,7 +13,7 @@ import triton.language as tl
 TILE = 32
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["pages"])
 def _bound(Q, LOW, HIGH, OUT, pages, H: tl.constexpr, KVH: tl.constexpr, D: tl.constexpr,
            TILE: tl.constexpr):  # fmt: skip
     b, h = tl.program_id(0), tl.program_id(1)

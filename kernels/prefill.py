@@ -12,7 +12,7 @@ from .paged import Cache, sequence
 ROWS, TILE = 64, 64
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["pages", "tokens"])
 def _attend(
     Q, K, V, TABLE, LENGTHS, OUT, pages, tokens, scale,
     H: tl.constexpr, KVH: tl.constexpr, D: tl.constexpr, PAGE: tl.constexpr,

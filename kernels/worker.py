@@ -60,6 +60,7 @@ def _group(place: Bench, journal: Journal, name: str, group: Group, end: float) 
         if time.time() > end:
             late += 1
             continue
+        _make_room(place)
         journal.begin(key)
         row = _measured(place, point, group.seconds)
         journal.end(key, {"group": name, **point.axes, **row})
@@ -96,6 +97,16 @@ def _measured(place: Bench, point: Point, seconds: float) -> dict[str, Any]:
         "flops": round(ready.flops),
         **(ready.notes or {}),
     }
+
+
+def _make_room(place: Bench) -> None:
+    """Give back what torch keeps of earlier points, before it is most of the memory."""
+    if place.device == "cpu":
+        return
+    import torch
+
+    if torch.cuda.memory_reserved() > place.memory / 2:
+        torch.cuda.empty_cache()
 
 
 def _stop_if_broken(device: str) -> None:
