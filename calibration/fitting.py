@@ -91,7 +91,9 @@ def _origin(samples: Samples) -> dict[str, Any]:
         "package": "measured by kvsim calibrate on this machine",
         "licence": "your own measurement",
         "kernels": stands[library],
+        "points": len(samples.rows),
         "failed": len(samples.failed),
+        "unsteady": len(samples.unsteady),
         **told,
     }
 

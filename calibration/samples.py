@@ -9,6 +9,8 @@ from kvsim.errors import InputError
 
 Sample = dict[str, Any]
 FORMAT = 1
+STEADY = 2.0
+"""The 90th percentile of a point over its 10th, at most, on a machine that does nothing else."""
 
 
 class Samples:
@@ -26,6 +28,11 @@ class Samples:
     def failed(self) -> list[Sample]:
         """Points without a time, each with its `error`."""
         return [row for row in self.rows if "error" in row]
+
+    @property
+    def unsteady(self) -> list[Sample]:
+        """Points whose slow samples take more than twice as long as their quick ones."""
+        return [row for row in self.rows if row.get("high", 0) > STEADY * row.get("low", 0)]
 
     def of(self, group: str, **wanted: Any) -> Iterator[Sample]:
         """Rows of a group that have a time and these values."""

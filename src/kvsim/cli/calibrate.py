@@ -97,6 +97,11 @@ def _show(file: dict[str, Any], to: Path) -> None:
     console.print(accuracy(file["gpu"], rows))
     if origin["failed"]:
         err().print(f"{origin['failed']} points failed; their errors are in {to}.")
+    if origin["unsteady"]:
+        err().print(
+            f"{origin['unsteady']} of {origin['points']} points vary by more than a factor of two: "
+            "something else was running. Measure again on a quiet machine."
+        )
     console.print(
         f"{to}, and {to.with_suffix('.svg').name} of measured against fitted. Use it:\n"
         f"  kvsim run SCENARIO --set cluster.gpu={to}\n  kvsim hardware show {to}"
