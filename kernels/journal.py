@@ -49,7 +49,9 @@ class Journal:
     def lost(self, error: str) -> None:
         """The point begun last took its process with it."""
         if self.begun is not None:
-            self.end(self.begun, {"group": self.begun.split(" ")[0], "error": error})
+            self.end(
+                self.begun, {"group": self.begun.split(" ")[0], "point": self.begun, "error": error}
+            )
             self.begun = None
 
     def _append(self, row: dict[str, Any]) -> None:
