@@ -23,7 +23,11 @@ GPUS = {"h100-80gb-hbm3": "h100-sxm", "a100-sxm4-80gb": "a100-80gb", "a100-sxm4-
 
 def known(name: str) -> str | None:
     """A driver's name of a GPU in the catalogue."""
-    plain = "-".join(name.lower().replace("_", " ").split()).removeprefix("nvidia-")
+    plain = (
+        "-".join(name.lower().replace("_", " ").split())
+        .removeprefix("nvidia-")
+        .removeprefix("tesla-")
+    )
     return SHELF.known(GPUS.get(plain, plain))
 
 

@@ -20,13 +20,14 @@ from kvsim.errors import InputError
 BITS = {"bf16": 16, "fp8": 8}
 """What stands for a weight of so many bits."""
 KV_BITS = {"bf16": 16, "fp8": 8, "int4": 4}
-KEPT = ("group", "ns", "low", "high", "samples", "how", "bytes", "flops", "error")
-"""Fields of a sample that are no axes."""
+Heads = dict[tuple[int, ...], list[Sample]]
+"""Samples by shape of the attention: query heads, KV heads, width, bits, window."""
 
 
 def fit(samples: Samples, like: str | None) -> dict[str, Any]:
     """The file's JSON, without residuals. `like`: the GPU's name in the catalogue."""
-    products, heads = _products(samples), _heads(samples, "decode")
+    products = _products(samples)
+    heads = _several(_heads(samples, "decode"), "batch")
     if not products or not heads:
         raise InputError(
             "The samples hold no products or no decode attention, without which no step has a "
@@ -41,7 +42,7 @@ def fit(samples: Samples, like: str | None) -> dict[str, Any]:
         "gemm_shapes": products,
         "prefill_attention": [
             {"head": list(head), "alone": _points(rows, "tokens")}
-            for head, rows in _heads(samples, "prefill", history=0).items()
+            for head, rows in _several(_heads(samples, "prefill", history=0), "tokens").items()
         ],
         "decode_attention": [
             {"head": list(head), "batch": _by(rows, "batch", "context")}
@@ -109,13 +110,18 @@ def _products(samples: Samples) -> dict[str, list[list[Any]]]:
     return found
 
 
-def _heads(samples: Samples, group: str, **wanted: Any) -> dict[tuple[int, ...], list[Sample]]:
+def _heads(samples: Samples, group: str, **wanted: Any) -> Heads:
     found: dict[tuple[int, ...], list[Sample]] = defaultdict(list)
     for row in samples.of(group, **wanted):
         if row["form"] in KV_BITS:
             shape = (row["query_heads"], row["kv_heads"], row["width"])
             found[*shape, KV_BITS[row["form"]], 0].append(row)
     return found
+
+
+def _several(found: Heads, axis: str) -> Heads:
+    """Heads measured at two values of an axis at least: the time may have run out before."""
+    return {head: rows for head, rows in found.items() if len({row[axis] for row in rows}) > 1}
 
 
 def _chunks(samples: Samples) -> list[dict[str, Any]]:

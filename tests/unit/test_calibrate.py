@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from commands import kvsim
 
+from kvsim.calibration.devices import known
 from kvsim.calibration.fitting import fit, save
 from kvsim.calibration.measured import Measured
 from kvsim.calibration.operators import Gemms
@@ -170,3 +171,18 @@ def test_what_cannot_be_measured_is_said_in_a_sentence(words, sentence) -> None:
     done = kvsim("calibrate", *words)
     assert done.returncode == 2
     assert sentence in done.stderr
+
+
+def test_drivers_names_are_found_in_the_catalogue() -> None:
+    assert known("NVIDIA H100 80GB HBM3") == "h100-sxm"
+    assert known("NVIDIA H200") == "h200"
+    assert known("Tesla T4") == "t4"
+    assert known("NVIDIA Something New") is None
+
+
+def test_attention_cut_short_by_the_time_is_left_to_the_roofline() -> None:
+    """One batch size says nothing of how time grows with batches."""
+    other = {"query_heads": 64, "kv_heads": 8, "width": 128}
+    rows = [*kernels(), *links(), row("decode", 9e3, form="bf16", batch=1, context=64, **other)]
+    file = fit(samples({"kind": "gpu", "name": "Mine"}, rows), None)
+    assert [part["head"] for part in file["decode_attention"]] == [[8, 2, 64, 16, 0]]

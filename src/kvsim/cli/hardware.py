@@ -222,7 +222,7 @@ def _sheet(card: "GPU", name: str) -> float | None:
 def accuracy(gpu: str, residuals: list[dict[str, Any]]) -> "Table | str":
     """Errors of the calibration on points held back from it."""
     if not residuals:
-        return f"\n{gpu} has no calibration: step times come from the roofline."
+        return f"\n{gpu} has no shipped calibration: step times come from the roofline."
     table = _table("held-back error by regime", "points", "mean", "p50", "p90", "worst")
     for one in residuals:
         errors = (f"{one[key]:.1%}" for key in ("mean", "p50", "p90", "worst"))
