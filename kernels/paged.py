@@ -74,9 +74,9 @@ def _stored(shape: tuple[int, int, int], form: str, device: str, generator: Any)
     slots, heads, width = shape
     if form not in INTEGERS:
         if form == "fp8":  # random bytes below the codes of NaN (0x7f, 0xff)
-            codes = torch.randint(0, 0x38, shape, generator=generator, device=device)
-            signs = torch.randint(0, 2, shape, generator=generator, device=device) * 0x80
-            raw = (codes + signs).to(torch.uint8).view(torch.float8_e4m3fn)
+            byte = {"generator": generator, "device": device, "dtype": torch.uint8}
+            raw = torch.randint(0, 2, shape, **byte) * 0x80
+            raw = raw.add_(torch.randint(0, 0x38, shape, **byte)).view(torch.float8_e4m3fn)
         else:
             raw = torch.randn(shape, generator=generator, device=device, dtype=torch.float32)
             raw = raw.to(dtype(form))
