@@ -56,11 +56,12 @@ def _prepare(bench: Bench, way: str, block: int, depth: int) -> Ready:
 
 
 _KEPT: dict[tuple[str, int], tuple[Any, bool]] = {}
-"""The file of this process by folder and size, and whether it is read past the page cache."""
+"""The file of this process by folder and size: its handle and where it is open; and whether it is
+read past the page cache."""
 
 
 def _file(folder: Path, size: int) -> tuple[int, bool]:
-    """A file without a name, full of noise: it is gone when the process is."""
+    """A file full of noise. It goes with the process; one that is killed leaves `kvsim-...`."""
     key = (str(folder), size)
     if key not in _KEPT:
         handle = tempfile.NamedTemporaryFile(dir=folder, prefix="kvsim-")  # noqa: SIM115
@@ -120,13 +121,14 @@ def _own(
 def _fio(
     folder: Path, size: int, way: str, block: int, depth: int, seconds: float
 ) -> tuple[list[float], dict[str, Any]]:
-    with tempfile.TemporaryDirectory(dir=folder, prefix="kvsim-") as place:
-        command = [
-            "fio", "--name=kvsim", f"--filename={place}/file", f"--size={size}", f"--bs={block}",
-            f"--rw=rand{way}", f"--iodepth={depth}", "--ioengine=libaio", "--direct=1",
-            "--time_based", f"--runtime={max(1, round(seconds))}", "--output-format=json",
-        ]  # fmt: skip
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    _file(folder, size)
+    (handle, _), _ = _KEPT[str(folder), size]
+    command = [
+        "fio", "--name=kvsim", f"--filename={handle.name}", f"--size={size}", f"--bs={block}",
+        f"--rw=rand{way}", f"--iodepth={depth}", "--ioengine=libaio", "--direct=1",
+        "--time_based", f"--runtime={max(1, round(seconds))}", "--output-format=json",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     job = json.loads(done.stdout[done.stdout.index("{") :])["jobs"][0][way]
     told = {"by": "fio", "direct": True, "latency_ns": job["clat_ns"]["mean"]}
     return [1e9 / job["iops"]], told
