@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from . import attention, disk, dram, gemm, links, processor
+from . import attention, disk, dram, gemm, links, moving, processor
 from .point import Bench, Point
 
 
@@ -18,16 +18,16 @@ class Group(NamedTuple):
 
 
 GPU = {
-    "stream": Group(attention.stream_points, 2, 0.1),
+    "stream": Group(moving.stream_points, 2, 0.1),
     "gemm": Group(gemm.points, 26, 0.03),
     "decode": Group(attention.decode_points, 26, 0.04),
     "prefill": Group(attention.prefill_points, 12, 0.05),
     "links": Group(links.points, 8, 0.06),
-    "blocks": Group(attention.block_points, 3, 0.05),
+    "blocks": Group(moving.block_points, 3, 0.05),
     "latent": Group(attention.latent_points, 5, 0.05),
     "cascade": Group(attention.cascade_points, 2, 0.05),
     "pages": Group(attention.page_points, 2, 0.05),
-    "codes": Group(attention.code_points, 2, 0.05),
+    "codes": Group(moving.code_points, 2, 0.05),
     "dram": Group(dram.points, 2, 0.3),
     "disk": Group(disk.points, 8, 0.5),
     "peers": Group(links.peer_points, 2, 0.1),

@@ -13,7 +13,7 @@ if DEVICE == "cpu":
     os.environ["TRITON_INTERPRET"] = "1"  # read when triton is imported
 pytest.importorskip("triton", reason="needs triton: make kernels")
 
-from kvsim.kernels import attention, blocks, gemm
+from kvsim.kernels import attention, blocks, gemm, moving
 from kvsim.kernels.groups import GPU
 from kvsim.kernels.point import Bench
 from kvsim.kernels.worker import OFF, key_of
@@ -27,13 +27,13 @@ READY = {
     "prefill": lambda: attention._prefill(BENCH, HEADS, 20, 16),
     "cascade": lambda: attention._cascade(BENCH, HEADS, 3, 70, 20),
     "pages": lambda: attention._pages(BENCH, HEADS, 1, 1024),
-    "quantise": lambda: attention._codes(BENCH, "int4", "quantise", 16),
-    "dequantise": lambda: attention._codes(BENCH, "int2", "dequantise", 16),
-    "gather": lambda: attention._blocks(BENCH, "gather", 4096, 2),
-    "scatter": lambda: attention._blocks(BENCH, "scatter", 4096, 2),
-    "read": lambda: attention._stream(BENCH, "read", 1 << 16),
-    "write": lambda: attention._stream(BENCH, "write", 1 << 16),
-    "copy": lambda: attention._stream(BENCH, "copy", 1 << 16),
+    "quantise": lambda: moving._codes(BENCH, "int4", "quantise", 16),
+    "dequantise": lambda: moving._codes(BENCH, "int2", "dequantise", 16),
+    "gather": lambda: moving._blocks(BENCH, "gather", 4096, 2),
+    "scatter": lambda: moving._blocks(BENCH, "scatter", 4096, 2),
+    "read": lambda: moving._stream(BENCH, "read", 1 << 16),
+    "write": lambda: moving._stream(BENCH, "write", 1 << 16),
+    "copy": lambda: moving._stream(BENCH, "copy", 1 << 16),
     "gemm": lambda: gemm._prepare(BENCH, "bf16", 8, 64, 96),
 }
 
@@ -50,7 +50,7 @@ def test_a_point_is_right_and_runs(name) -> None:
 
 def test_a_wrong_kernel_is_seen(monkeypatch) -> None:
     monkeypatch.setattr(blocks, "scatter", lambda packed, ids, pool: None)
-    ready = attention._blocks(BENCH, "gather", 4096, 2)
+    ready = moving._blocks(BENCH, "gather", 4096, 2)
     assert ready.check is not None
     assert ready.check() > OFF
 
