@@ -1,7 +1,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
+TORCH ?= torch==2.13.0
 
-.PHONY: demo test check laws bench golden size build figures clean
+.PHONY: demo test check kernels laws bench golden size build figures clean
 
 demo: .venv/installed  ## run the first scenario
 	$(BIN)/kvsim run scenarios/multiturn.yaml
@@ -17,6 +18,9 @@ check: .venv/developed  ## lint, types, import directions
 
 laws: .venv/tested  ## the laws, with many more examples
 	$(BIN)/pytest tests/laws --hypothesis-profile=thorough
+
+kernels: .venv-kernels/installed  ## Triton kernels against float64, interpreted and compiled
+	.venv-kernels/bin/pytest tests/kernels tests/unit/test_calibrate.py
 
 bench: .venv/developed  ## speed, beside a bare loop measured in the same run
 	$(BIN)/python tests/bench/bench.py
@@ -47,5 +51,11 @@ build: .venv/developed  ## sdist and wheel, each installed into an empty environ
 	$(BIN)/pip install -q -e '.[dev]'
 	touch $@
 
+.venv-kernels/installed: pyproject.toml
+	$(PYTHON) -m venv .venv-kernels
+	.venv-kernels/bin/pip install -q $(TORCH) triton
+	.venv-kernels/bin/pip install -q -e '.[test]'
+	touch $@
+
 clean:
-	rm -rf .venv dist build runs
+	rm -rf .venv .venv-kernels dist build runs

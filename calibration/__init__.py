@@ -2,6 +2,14 @@
 
 from kvsim.calibration.attending import attending
 from kvsim.calibration.engine import EngineProfile, engine, engines
-from kvsim.calibration.table import calibrations, digest
+from kvsim.calibration.table import calibrated, calibrations, digest
 
-__all__ = ["EngineProfile", "attending", "calibrations", "digest", "engine", "engines"]
+__all__ = [
+    "EngineProfile",
+    "attending",
+    "calibrated",
+    "calibrations",
+    "digest",
+    "engine",
+    "engines",
+]

@@ -17,7 +17,7 @@ from kvsim.calibration.measured import SPREAD
 from kvsim.calibration.operators import Gemms
 from kvsim.calibration.products import interpolated, nearby
 from kvsim.calibration.roofline import Roofline
-from kvsim.calibration.table import Gemm, Row, Table, calibrations, line, load, strain
+from kvsim.calibration.table import Gemm, Row, Table, calibrated, line, load, strain
 
 HELD_WIDTHS = (768, 2560, 5120, 10240)
 SMALL_ROWS = 64
@@ -41,7 +41,7 @@ class Residual(NamedTuple):
 
 def residuals(gpu: str) -> list[Residual]:
     """Held-back errors of a GPU's shipped calibration; empty if it has none."""
-    if gpu not in calibrations():
+    if not calibrated(gpu):
         return []
     return [Residual(*row) for row in load(gpu).residuals]
 

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from kvsim.errors import InputError
+from kvsim.hardware.shelf import JSON, read_file
 
 FOLDER = Path(__file__).resolve().parent
 UNIT = 10.0
@@ -101,9 +102,14 @@ def calibrations() -> list[str]:
     return sorted({path.name.split(".")[0] for path in FOLDER.glob("*.json.gz")})
 
 
+def calibrated(gpu: str) -> bool:
+    """Whether kernel times are known: shipped, or in the file that describes the GPU."""
+    return gpu.endswith(JSON) or gpu in calibrations()
+
+
 def digest(engine: str, *gpus: str) -> str | None:
     """SHA-256 over the calibrations of `gpus`; None if none has one."""
-    found = [load(gpu, engine).sha256 for gpu in sorted(set(gpus)) if gpu in calibrations()]
+    found = [load(gpu, engine).sha256 for gpu in sorted(set(gpus)) if calibrated(gpu)]
     return hashlib.sha256("".join(found).encode()).hexdigest() if found else None
 
 
@@ -111,8 +117,11 @@ def digest(engine: str, *gpus: str) -> str | None:
 def load(gpu: str, engine: str = "") -> Table:
     """The shipped table of a GPU, with an engine's own kernels if these were measured.
 
-    Raises InputError if there is none.
+    Of a GPU that a calibration file describes, that file's. Raises InputError if there is none.
     """
+    if gpu.endswith(JSON):
+        raw = read_file(Path(gpu))
+        return parse(json.loads(raw), hashlib.sha256(raw).hexdigest())
     if gpu not in calibrations():
         allowed = ", ".join(calibrations())
         raise InputError(f"{gpu} has no calibration; there is one for {allowed}. Use roofline.")

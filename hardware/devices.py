@@ -14,7 +14,7 @@ from kvsim.hardware.nic import SHELF as NICS
 from kvsim.hardware.nic import Nic
 from kvsim.hardware.pcie import SHELF as PCIES
 from kvsim.hardware.pcie import Pcie
-from kvsim.hardware.shelf import Shelf, is_path, read_yaml
+from kvsim.hardware.shelf import JSON, Shelf, is_path, read_yaml
 
 Device = GPU | Host | Drive | Nic | Pcie
 TELLS = {"flops": "gpu", "cores": "host", "read_iops": "drive"}
@@ -38,6 +38,8 @@ def device(name_or_path: str) -> Found:
         "pcie": PCIES,
     }
     if is_path(name_or_path):
+        if name_or_path.endswith(JSON):
+            return Found("gpu", GPUS.find(name_or_path))
         fields = read_yaml(Path(name_or_path))
         kind = next((kind for field, kind in TELLS.items() if field in fields), "nic")
         return Found(kind, shelves[kind].find(name_or_path))

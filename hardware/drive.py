@@ -85,6 +85,8 @@ def _read(sheet: Sheet, name: str) -> Drive:
 
 def _curve(value: object) -> tuple[tuple[int, float], ...]:
     """`{1: 12000 /s, 32: 300000 /s}` as rising pairs of queue depth and operations per second."""
+    if isinstance(value, dict):  # JSON has no keys but texts
+        value = {int(key) if str(key).isdigit() else key: found for key, found in value.items()}
     if not isinstance(value, dict) or not all(isinstance(depth, int) for depth in value):
         raise InputError(f"{value!r} is not a curve. Write it as {{1: 12000 /s, 32: 300000 /s}}.")
     curve = tuple(sorted((depth, rate(found)) for depth, found in value.items()))

@@ -36,8 +36,8 @@ class GPU:
     """To the other GPUs of the node: NVLink or xGMI, all links together. None: through PCIe."""
     host: Link
     """To the host's memory."""
-    power: float
-    """Watts the board may draw."""
+    power: float | None
+    """Watts the board may draw. None: a calibration of a device nobody has a data sheet of."""
     price: float | None
     """US dollars per hour on demand. None: not rented out in public."""
     sources: Mapping[str, str] = field(hash=False, repr=False, compare=False)
@@ -70,7 +70,7 @@ def _read(sheet: Sheet, name: str) -> GPU:
         sms=sheet.number("sms", count),
         peer=_peer(sheet),
         host=_host(sheet.part("host")),
-        power=sheet.number("power", watts),
+        power=sheet.optional("power", watts),
         price=sheet.optional("price", dollars("h"), zero=True),
         sources=sheet.sources,
         visible=sheet.optional("visible", size),

@@ -9,6 +9,8 @@ from kvsim.errors import InputError, perhaps
 from kvsim.hardware.sheet import Sheet
 
 CATALOGUE = Path(__file__).resolve().parent
+JSON = ".json"
+"""How the name of a calibration file ends, which describes the devices it was measured on."""
 D = TypeVar("D")
 
 
@@ -29,6 +31,8 @@ class Shelf(Generic[D]):
 
     def find(self, name: str) -> D:
         """The device of that name or alias, whatever its case; or the one in that file."""
+        if name.endswith(JSON):
+            return self._load(name, self._measured(name), name)
         if is_path(name):
             return self._load(name, read_yaml(Path(name)), Path(name).stem)
         known = self.known(name)
@@ -38,6 +42,15 @@ class Shelf(Generic[D]):
         if known not in self._found:
             self._found[known] = self._load(*self._entry(known))
         return self._found[known]
+
+    def _measured(self, name: str) -> dict[str, Any]:
+        """The fields of this kind of device in a calibration file, which is then its name."""
+        fields = read_json(Path(name)).get("devices", {}).get(self.kind)
+        if fields is None:
+            raise InputError(
+                f"{name} describes no {self.kind}; `kvsim calibrate` writes such files."
+            )
+        return {**fields, "name": name}
 
     def known(self, name: str) -> str | None:
         """The catalogue's own name of a name or alias; None: it has no such device."""
@@ -71,7 +84,7 @@ class Shelf(Generic[D]):
 
 def is_path(name: str) -> bool:
     """Whether a user means a file, not a name."""
-    return "/" in name or name.endswith((".yaml", ".yml"))
+    return "/" in name or name.endswith((".yaml", ".yml", JSON))
 
 
 def _key(name: str) -> str:
@@ -81,6 +94,27 @@ def _key(name: str) -> str:
 @cache
 def _document(path: Path) -> dict[str, Any]:
     return read_yaml(path)
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file. Raises InputError that names it."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The parts of a calibration file. Raises InputError that names the file."""
+    import json
+
+    try:
+        found = json.loads(read_file(path))
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON: {error}.") from None
+    if not isinstance(found, dict) or "devices" not in found:
+        raise InputError(f"{path} is no calibration; `kvsim calibrate` writes one.")
+    return found
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

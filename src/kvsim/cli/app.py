@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from kvsim.cli import hardware, models, policies, trace, validate
+from kvsim.cli.calibrate import calibrate
 from kvsim.cli.check import check
 from kvsim.cli.compare import compare
 from kvsim.cli.explain import explain
@@ -40,7 +41,7 @@ def _options(
     """Options of every command: only `--version`."""
 
 
-for command in (run, compare, sweep, goodput, plan, explain, hitrate, report, check):
+for command in (run, compare, sweep, goodput, plan, explain, hitrate, report, check, calibrate):
     app.command()(command)
 for noun, group in (
     ("trace", trace.app),

@@ -1,5 +1,6 @@
 """`kvsim hardware`: GPUs, hosts, drives and ports, each number with the place it was read."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -88,13 +89,16 @@ def show(
     residuals = _residuals(one.name) if kind == "gpu" else []
     if json:
         known = {"residuals": residuals} if kind == "gpu" else {}
+        known |= _measured(one.name)
         print_json({"kind": kind, **_plain(one), **known})
         return
     console = out()
     console.print(f"[bold]{one.name}[/]  {one.title}")
     console.print(*_numbers(one), sep="\n")
     if kind == "gpu":
-        console.print(_accuracy(one.name, residuals))
+        if measured := _measured(one.name):
+            console.print(_compared(one, measured["measured"]))
+        console.print(accuracy(one.name, residuals))
 
 
 def _numbers(one: Any) -> "tuple[Table, Table]":
@@ -171,8 +175,52 @@ def _residuals(gpu: str) -> list[dict[str, Any]]:
     return [one._asdict() for one in residuals(gpu)]
 
 
-def _accuracy(gpu: str, residuals: list[dict[str, Any]]) -> "Table | str":
-    """Errors of the shipped calibration on points held back from it."""
+def _measured(name: str) -> dict[str, Any]:
+    """What a calibration file says that its devices reached."""
+    from kvsim.hardware.shelf import JSON, read_json
+
+    if not name.endswith(JSON):
+        return {}
+    return {"measured": read_json(Path(name)).get("measured", {})}
+
+
+NEIGHBOURS = 3
+
+
+def _compared(one: Any, measured: dict[str, float]) -> "Table":
+    """What was reached, by the data sheet, and beside the GPUs with the nearest bandwidth."""
+    from kvsim import hardware
+
+    cards = [hardware.gpu(name) for name in hardware.gpus()]
+    near = sorted(cards, key=lambda card: abs(card.bandwidth / one.bandwidth - 1))[:NEIGHBOURS]
+    table = _table("reached", "measured", "its sheet", *(f"{card.name}, sheet" for card in near))
+    for name, value in measured.items():
+        row = [_reached(name, value)]
+        for card in (one, *near):
+            sheet = _sheet(card, name)
+            row.append("-" if sheet is None else f"{value / sheet:.0%} of {_reached(name, sheet)}")
+        table.add_row(name, *row)
+    return table
+
+
+def _reached(name: str, value: float) -> str:
+    if "times" in name:
+        return f"{value:.2f}"
+    field = "flops" if name.startswith("flops.") else "bandwidth"
+    return f"{_in(field, value)} {UNITS[field][1]}"
+
+
+def _sheet(card: "GPU", name: str) -> float | None:
+    """What a data sheet promises for something measured."""
+    if name.startswith("flops."):
+        return card.flops.get(name.removeprefix("flops."))
+    if name.startswith("bandwidth"):
+        return card.bandwidth
+    return None
+
+
+def accuracy(gpu: str, residuals: list[dict[str, Any]]) -> "Table | str":
+    """Errors of the calibration on points held back from it."""
     if not residuals:
         return f"\n{gpu} has no shipped calibration: step times come from the roofline."
     table = _table("held-back error by regime", "points", "mean", "p50", "p90", "worst")

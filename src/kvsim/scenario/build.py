@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kvsim.calibration import attending, calibrations, engine
+from kvsim.calibration import attending, calibrated, engine
 from kvsim.calibration.engine import EngineProfile
 from kvsim.calibration.residing import Residing
 from kvsim.errors import InputError
@@ -117,7 +117,7 @@ def replica(
     _can_be_split(scenario, pool, kind)
     spec = scenario.policies.timing
     if spec is None:
-        spec = "fitted" if device.name in calibrations() else "roofline"
+        spec = "fitted" if calibrated(device.name) else "roofline"
     timing = answers("timing").make(spec)
     step_time = timing.step_time(
         kind,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from kvsim.calibration import calibrations, engine
+from kvsim.calibration import calibrated, engine
 from kvsim.calibration.residuals import residuals
 from kvsim.models import model
 from kvsim.scenario.breakeven import break_even
@@ -99,6 +99,6 @@ def _step(timing: StepTime, name: str, work: Work) -> dict[str, Any]:
 
 
 def _calibration(gpu: str) -> list[dict[str, Any]] | None:
-    if gpu not in calibrations():
+    if not calibrated(gpu):
         return None
     return [residual._asdict() for residual in residuals(gpu)]
