@@ -32,7 +32,7 @@ class MultiBin(Scheduler):
             return
         for sequence in self._batch(view):
             cached = view.cached(sequence)
-            if not view.fits(sequence, sequence.prompt_tokens):
+            if not view.fits(sequence, sequence.missing):
                 return
             yield Prefill(sequence, sequence.missing - cached)
 

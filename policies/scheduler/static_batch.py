@@ -34,7 +34,7 @@ class StaticBatch(Scheduler):
         while view.waiting and view.running_requests < self.sequences and budget > 0:
             sequence = view.waiting[0]
             cached = view.cached(sequence)
-            if not view.fits(sequence, sequence.prompt_tokens):
+            if not view.fits(sequence, sequence.missing):
                 return
             tokens = min(sequence.missing - cached, budget)
             yield Prefill(sequence, tokens)
