@@ -103,7 +103,12 @@ def calibrations() -> list[str]:
 
 def digest(engine: str, *gpus: str) -> str | None:
     """SHA-256 over the calibrations of `gpus`; None if none has one."""
-    found = [load(gpu, engine).sha256 for gpu in sorted(set(gpus)) if gpu in calibrations()]
+    return digested(load(gpu, engine) for gpu in sorted(set(gpus)) if gpu in calibrations())
+
+
+def digested(tables: Iterable[Table]) -> str | None:
+    """SHA-256 over tables; None if there are none."""
+    found = [table.sha256 for table in tables]
     return hashlib.sha256("".join(found).encode()).hexdigest() if found else None
 
 
