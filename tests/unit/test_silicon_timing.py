@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import kvsim as kvsim_package
 from kvsim.calibration import baked, digest
 from kvsim.calibration.engine import engine
+from kvsim.calibration.importers.aiconfigurator import ROUTING
 from kvsim.calibration.measured import Measured
 from kvsim.calibration.steps import OperatorTimes
 from kvsim.calibration.table import digested
@@ -103,6 +104,19 @@ def test_steps_come_from_the_package(package: Path) -> None:
     own = Measured(baked.baked("a100-80gb", "vllm"), card, 16, 16)
     assert pace("silicon") == OperatorTimes(kind, own, 1, 1, profile).pace(work)
     assert pace("silicon") != pace("fitted")
+
+
+def test_experts_come_from_the_version_of_the_products(package: Path) -> None:
+    """Version 0.2 timed Mixtral's experts too, but no products."""
+    shape = {"hidden_size": 4096, "inter_size": 14336, "topk": 2, "num_experts": 8}
+    how = {"moe_dtype": "bfloat16", "moe_tp_size": 1, "moe_ep_size": 1}
+    for version, ms in (("0.1", 3.0), ("0.2", 5.0)):
+        row = {**shape, **how, "distribution": ROUTING, "num_tokens": 64, "latency": ms}
+        folder = package / "moe" / "vllm" / version
+        folder.mkdir(parents=True)
+        pd.DataFrame([row]).to_parquet(folder / "moe_perf.parquet")
+    experts = baked.baked("a100-80gb", "vllm").experts
+    assert experts == {(16, 4096, 14336, 2, 8): ((64,), (3e6,))}
 
 
 def test_a_run_says_which_tables_it_used(package: Path) -> None:
