@@ -109,7 +109,12 @@ def calibrated(gpu: str) -> bool:
 
 def digest(engine: str, *gpus: str) -> str | None:
     """SHA-256 over the calibrations of `gpus`; None if none has one."""
-    found = [load(gpu, engine).sha256 for gpu in sorted(set(gpus)) if calibrated(gpu)]
+    return digested(load(gpu, engine) for gpu in sorted(set(gpus)) if calibrated(gpu))
+
+
+def digested(tables: Iterable[Table]) -> str | None:
+    """SHA-256 over tables; None if there are none."""
+    found = [table.sha256 for table in tables]
     return hashlib.sha256("".join(found).encode()).hexdigest() if found else None
 
 

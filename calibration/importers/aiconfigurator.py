@@ -47,6 +47,8 @@ TENSORS = (1, 2, 4, 8)
 def read(folder: Path, backend: str = "vllm") -> "dict[str, pd.DataFrame]":
     """The newest tables of a system, by what they time; those that are missing are left out.
 
+    Of experts, those timed with the products: TensorRT-LLM's newest hold a few shapes only.
+
     A folder with `gemm-*/`, `attention-*/` and `nccl/` of one framework will do too. Raises
     InputError where even products or attention are missing.
     """
@@ -64,9 +66,12 @@ def read(folder: Path, backend: str = "vllm") -> "dict[str, pd.DataFrame]":
         for name, (group, table) in where.items()
     }
     patterns["nccl"] = ("comm/nccl/*/nccl_perf.parquet", "nccl/*/nccl_perf.parquet")
-    found = {}
+    found: dict[str, pd.DataFrame] = {}
     for name, places in patterns.items():
         files = sorted((file for place in places for file in folder.glob(place)), key=_version)
+        if name == "experts":
+            version = str(found["gemm"].iloc[0]["version"])
+            files = [file for file in files if file.parent.name == version] or files
         if files:
             found[name] = pd.read_parquet(files[-1])
         elif name in NEEDED:
@@ -128,6 +133,8 @@ def _gemm(frame: "pd.DataFrame", dtype: str) -> dict[str, Any]:
 
 def _heads(frame: "pd.DataFrame") -> "list[tuple[list[int], pd.DataFrame]]":
     axes = ["num_heads", "num_key_value_heads", "head_dim", "kv_cache_dtype", "window_size"]
+    if "window_size" not in frame:
+        frame = frame.assign(window_size=0)
     found = []
     for key, part in frame.groupby(axes, sort=True):
         q, kv, width, dtype, window = map(str, key)

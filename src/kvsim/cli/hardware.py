@@ -99,6 +99,7 @@ def show(
         if measured := _measured(one.name):
             console.print(_compared(one, measured["measured"]))
         console.print(accuracy(one.name, residuals))
+        console.print(_silicon(one.name))
 
 
 def _numbers(one: Any) -> "tuple[Table, Table]":
@@ -228,3 +229,17 @@ def accuracy(gpu: str, residuals: list[dict[str, Any]]) -> "Table | str":
         errors = (f"{one[key]:.1%}" for key in ("mean", "p50", "p90", "worst"))
         table.add_row(one["regime"], f"{one['points']:,}", *errors)
     return table
+
+
+def _silicon(gpu: str) -> str:
+    """What timing silicon has of a GPU, by what is installed here."""
+    from kvsim.calibration.baked import SYSTEMS, covered
+    from kvsim.errors import InputError
+
+    if gpu not in SYSTEMS:
+        return f"timing silicon: {gpu} was not measured."
+    try:
+        engines = covered(gpu)
+    except InputError:
+        return f"timing silicon: {gpu} is covered once kvsim\\[silicon] is installed."
+    return f"timing silicon: kernels under {', '.join(engines)}."

@@ -9,6 +9,8 @@ from typing import Any
 
 import kvsim
 from kvsim.calibration import digest
+from kvsim.calibration.baked import baked
+from kvsim.calibration.table import digested
 from kvsim.errors import InputError
 from kvsim.hardware import price
 from kvsim.scenario.bound import bounds
@@ -106,12 +108,19 @@ def _summary(machine: Machine, facts: Facts, over: Ns) -> dict[str, Any]:
         "manifest": {
             "version": kvsim.__version__,
             "scenario_sha256": hashlib.sha256(dump(scenario).encode()).hexdigest(),
-            "calibration_sha256": digest(
-                scenario.engine, *(part.gpu.name for part in machine.pools)
-            ),
+            "calibration_sha256": _calibrations(scenario, machine),
             "seed": scenario.seed,
         },
     }
+
+
+def _calibrations(scenario: Scenario, machine: Machine) -> str | None:
+    """A digest of the tables that step times came from."""
+    gpus = sorted({part.gpu.name for part in machine.pools})
+    chosen = scenario.policies.timing
+    if chosen == "silicon" or (isinstance(chosen, dict) and "silicon" in chosen):
+        return digested(baked(gpu, scenario.engine) for gpu in gpus)
+    return digest(scenario.engine, *gpus)
 
 
 def _something_was_measured(machine: Machine, facts: Facts, measured: Facts) -> None:
