@@ -34,3 +34,20 @@ def test_its_queue_and_batch_come_out_over_time(validation) -> None:
     for name, most in (("running", 4), ("waiting", 8)):
         apart = [abs(a - b) for a, b in zip(real[name], sim[name], strict=True)]
         assert sum(apart) / len(apart) < most
+
+
+ALONE = """
+name: alone
+model: llama-3.1-8b
+cluster: {node: {gpu: h100-sxm}}
+workload:
+  closed_loop: {concurrency: 1, input_tokens: 16384, output_tokens: 16, requests: 1}
+"""
+
+
+def test_a_prompt_of_16k_alone_waits_400_to_520_ms(tmp_path) -> None:
+    """302 ms at the H100's peak; the measured kernels add up to about 440."""
+    (tmp_path / "alone.yaml").write_text(ALONE)
+    found = told("run", tmp_path / "alone.yaml", "--json")
+    assert 0.400 < found["ttft_s"]["mean"] < 0.520
+    assert found["extrapolated_fraction"] == 0

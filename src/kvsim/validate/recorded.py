@@ -96,8 +96,7 @@ def _number(row: dict[str, Any], key: str, place: str) -> float:
 
 
 def _folder(place: Path, path: Path) -> Recorded:
-    meta_file = place / "meta.json"
-    meta: dict[str, Any] = json.loads(_text(meta_file)) if meta_file.is_file() else {}
+    meta = _meta(place / "meta.json")
     found, stamped = [], True
     for where, row in _rows(path):
         arrival = _number(row, "arrival", where)
@@ -112,7 +111,22 @@ def _folder(place: Path, path: Path) -> Recorded:
                 blocks, int(row.get("block_tokens") or _block_tokens(meta, prompt, blocks)),
             )
         )  # fmt: skip
-    return Recorded(place.resolve().name, _checked(found, path), meta, stamped, _series(place))
+    start = min((one.arrival for one in found), default=0.0)
+    series = _series(place, start)
+    return Recorded(place.resolve().name, _checked(found, path), meta, stamped, series)
+
+
+def _meta(path: Path) -> dict[str, Any]:
+    """The engine's arguments; empty if they were not recorded."""
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(_text(path))
+    except ValueError as error:
+        raise InputError(f"{path}: not JSON: {error}.") from None
+    if not isinstance(found, dict) or not isinstance(found.get("engine_kwargs") or {}, dict):
+        raise InputError(f"{path}: found no JSON object of engine arguments.")
+    return found
 
 
 def _block_tokens(meta: dict[str, Any], prompt: int, blocks: tuple[int, ...]) -> int:
@@ -128,14 +142,21 @@ def _block_tokens(meta: dict[str, Any], prompt: int, blocks: tuple[int, ...]) ->
     return size
 
 
-def _series(place: Path) -> dict[str, list[float]]:
+def _series(place: Path, start: float) -> dict[str, list[float]]:
+    """The time series, counted from the first arrival like the requests."""
     for name in ("timeseries.csv", "timeseries.csv.gz"):
         if (place / name).is_file():
             rows = list(csv.DictReader(io.StringIO(_text(place / name))))
-            keys = ("t", "running", "waiting", "kv_cache_pct")
-            return {
-                key: [float(row[key]) for row in rows] for key in keys if rows and key in rows[0]
-            }
+            if not rows or "t" not in rows[0]:
+                raise InputError(f"{place / name}: there is no column t, or no row.")
+            keys = [key for key in ("t", "running", "waiting", "kv_cache_pct") if key in rows[0]]
+            try:
+                found = {key: [float(row[key]) for row in rows] for key in keys}
+            except (TypeError, ValueError) as error:
+                raise InputError(
+                    f"{place / name}: a number is missing or wrong: {error}."
+                ) from None
+            return found | {"t": [at - start for at in found["t"]]}
     return {}
 
 
@@ -150,10 +171,8 @@ def _bench(path: Path, text: str) -> Recorded:
             raise InputError(f"{path}: the list {key!r} is missing; save it with --save-detailed.")
     failed = run.get("errors") or [""] * len(run["start_times"])
     lists = (run["input_lens"], run["output_lens"], run["start_times"], run["ttfts"], run["itls"])
-    start = min(run["start_times"], default=0.0)
     found = [
-        Served(prompt, output, at - start, at - start, at - start + ttft,
-               at - start + ttft + sum(gaps))
+        Served(prompt, output, at, at, at + ttft, at + ttft + sum(gaps))
         for prompt, output, at, ttft, gaps, fault in zip(*lists, failed, strict=False)
         if output and not fault
     ]  # fmt: skip
@@ -181,21 +200,22 @@ def _aiperf(path: Path) -> Recorded:
         first, last = metric("time_to_first_token") * MS, metric("request_latency") * MS
         lengths = int(metric("input_sequence_length")), int(metric("output_sequence_length"))
         found.append(Served(*lengths, at, at, at + first, at + last))
-    start = min((one.arrival for one in found), default=0.0)
-    found = [
+    return Recorded(path.resolve().parent.name, _checked(found, path), {}, False, {})
+
+
+def _checked(found: list[Served], path: Path) -> list[Served]:
+    """By arrival, the first of which is instant 0."""
+    if not found:
+        raise InputError(f"{path} holds no finished request.")
+    for index, one in enumerate(found):
+        if not one.arrival <= one.first_token <= one.last_token:
+            raise InputError(f"{path}: request {index} gets its tokens before it arrives.")
+    found = sorted(found, key=lambda one: one.arrival)
+    start = found[0].arrival
+    return [
         one._replace(
             arrival=one.arrival - start, asked=one.asked - start,
             first_token=one.first_token - start, last_token=one.last_token - start,
         )
         for one in found
     ]  # fmt: skip
-    return Recorded(path.resolve().parent.name, _checked(found, path), {}, False, {})
-
-
-def _checked(found: list[Served], path: Path) -> list[Served]:
-    if not found:
-        raise InputError(f"{path} holds no finished request.")
-    for index, one in enumerate(found):
-        if not one.arrival <= one.first_token <= one.last_token:
-            raise InputError(f"{path}: request {index} gets its tokens before it arrives.")
-    return sorted(found, key=lambda one: one.arrival)

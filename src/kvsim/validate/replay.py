@@ -70,7 +70,7 @@ def scenario_of(run: Recorded, trace: Path, gpu: str | None, changes: Sequence[s
                 }
             },
         },
-        "workload": {"trace": {"file": str(trace), "format": "mooncake"}},
+        "workload": {"trace": {"file": str(trace), "format": "mooncake", "spread": False}},
     }
     if not model and not any(change.startswith("model=") for change in changes):
         raise InputError("the run does not say which model it served; add --set model=NAME.")
@@ -144,9 +144,8 @@ def _lines(record: Recorded) -> "list[str]":
             "input_length": one.prompt_tokens,
             "output_length": one.output_tokens,
             "hash_ids": list(one.blocks),
+            "block_tokens": one.block_tokens,
         }
-        if one.blocks:
-            row["block_tokens"] = one.block_tokens
         found.append(json.dumps(row) + "\n")
     return found
 
