@@ -52,6 +52,8 @@ class Ranked(Scheduler):
             tokens = min(sequence.missing, budget)
             if tokens <= 0:
                 break
+            if self.preemptive:
+                yield from self._make_room(view, sequence, tokens)
             yield Prefill(sequence, tokens)
             budget -= tokens
         if not view.preempting:
@@ -96,6 +98,14 @@ class Ranked(Scheduler):
                 tokens = min(sequence.missing - cached, budget)
             yield Prefill(sequence, tokens)
             budget -= tokens
+
+    def _make_room(self, view: EngineView, sequence: SequenceView, tokens: int) -> Iterator[Move]:
+        """Those suspended, who cannot finish now, go before a prompt that could."""
+        while not view.fits(sequence, tokens):
+            victim = self._outranked(view, sequence)
+            if victim is None:
+                return
+            yield Preempt(victim)
 
     def _outranked(self, view: EngineView, sequence: SequenceView) -> SequenceView | None:
         """The suspended request that goes last, if it goes after `sequence`."""
