@@ -8,7 +8,7 @@ demo: .venv/installed  ## run the first scenario
 	$(BIN)/kvsim run scenarios/multiturn.yaml
 
 test: .venv/tested  ## run the tests
-	$(BIN)/pytest
+	$(BIN)/pytest -n auto --dist worksteal
 
 check: .venv/developed  ## lint, types, import directions
 	$(BIN)/ruff format --check .

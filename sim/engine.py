@@ -6,6 +6,7 @@ to the nanosecond; `step_by_step` does so, and is the oracle of the tests.
 """
 
 from collections.abc import Callable, Generator
+from itertools import chain
 
 from simpy import Event
 
@@ -15,12 +16,7 @@ from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.parking import Parking
 from kvsim.sim.planning import Planning
-from kvsim.sim.policy import (
-    Admission,
-    Predictor,
-    Preemption,
-    Scheduler,
-)
+from kvsim.sim.policy import Admission, Predictor, Preemption, Scheduler
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.rounds import Rounds
 from kvsim.sim.sequence import Sequence
@@ -205,15 +201,8 @@ class Engine(Planning):
         parked = self.parking.parked if self.parking is not None else ()
         late = (sequence for _, sequence in self._late)
         landed = (sequence for sequence, _ in self._landed)
-        return [
-            *self._running,
-            *self._paused,
-            *parked,
-            *self.waiting,
-            *late,
-            *landed,
-            *self._leaving,
-        ]
+        there = (self._running, self._paused, parked, self.waiting, late, landed, self._leaving)
+        return list(chain.from_iterable(there))
 
     # Between prefill and decode instances
 

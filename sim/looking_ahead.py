@@ -75,18 +75,14 @@ class LookingAhead:
     ) -> None:  # fmt: skip
         """It can be read from the first tier once it has landed."""
         first, carrier = self.reaches[0].tier, self.carrier
-        labels = sequence.labels
-        label_tokens = sequence.request.block_tokens or self.memory.block_tokens
         path = reach.read[:-1] or reach.read  # all but the wire to the GPU
         row = carrier.bring(sequence, first, start, end, path)
 
         def landed() -> None:
             at = carrier.fabric.clock.now
             carrier.recorder.landed(row, flow.began, at)
-            first.arriving -= size
-            first.written += size
             reach.tier.tree.unlock(source, at)
-            first.tree.unlock(first.tree.insert(leaf, labels, label_tokens, end, at), at)
+            first.take(leaf, sequence, start, end, size, at)
             carrier.recorder.level(first, at)
 
         carrier.recorder.level(first, carrier.fabric.clock.now)

@@ -124,13 +124,13 @@ def test_parts_add_up():
     assert sum(summary["cost"]["usd_by"].values()) == pytest.approx(summary["cost"]["usd"])
 
 
-def test_nothing_is_null_but_what_was_not_measured():
+def test_nothing_is_null_but_what_is_not_there():
     def nulls(value: Any, path: str) -> list[str]:
         if isinstance(value, dict):
             return [name for key, part in value.items() for name in nulls(part, f"{path}.{key}")]
         return [path] if value is None else []
 
-    assert nulls(told(*QUICK), "") == [".partial", ".energy"]
+    assert nulls(told(*QUICK), "") == [".partial", ".handoff", ".energy"]
 
 
 # Seeds

@@ -41,11 +41,9 @@ def goodput(
 
 
 def _tell(probe: "Probe") -> None:
-    how = "at least" if probe.met and probe.early else "at most" if probe.early else ""
+    how = ", seen early" if probe.early else f" {probe.attainment:.1%}"
     err().print(
-        f"  {probe.factor:8.3f} x rate: {'met   ' if probe.met else 'missed'} {how}".rstrip()
-        + ("" if probe.early else f" {probe.attainment:.1%}"),
-        markup=False,
+        f"  {probe.factor:8.3f} x rate: {'met' if probe.met else 'missed'}{how}", markup=False
     )
 
 
