@@ -5,7 +5,7 @@ from hypothesis import settings
 
 settings.register_profile("default", deadline=None, derandomize=True, print_blob=True)
 settings.register_profile(
-    "thorough", deadline=None, derandomize=False, max_examples=1000, print_blob=True
+    "thorough", deadline=None, derandomize=False, max_examples=2000, print_blob=True
 )
 settings.load_profile("default")
 

@@ -21,8 +21,5 @@ class LeastLoaded(Router):
     def route(self, sequence: SequenceView, replicas: Sequence[ReplicaView], now: Ns) -> int:
         """The replica with the least weighted requests."""
         weight = self.waiting_weight
-
-        def load(replica: ReplicaView) -> int:
-            return replica.waiting_requests * weight + replica.running_requests
-
-        return min(replicas, key=load).index
+        loads = [one.waiting_requests * weight + one.running_requests for one in replicas]
+        return loads.index(min(loads))

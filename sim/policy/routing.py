@@ -12,10 +12,10 @@ class Router(ABC):
 
     @abstractmethod
     def route(self, sequence: SequenceView, replicas: Ordered[ReplicaView], now: Ns) -> int:
-        """Index of the replica for `sequence`, which has just arrived."""
+        """Where `sequence`, which has just arrived, goes: a place in `replicas`, who are up."""
 
     def decode(self, sequence: SequenceView, replicas: Ordered[ReplicaView], now: Ns) -> int:
-        """Index of the decode instance for `sequence`, whose prompt has just been computed.
+        """Where `sequence`, whose prompt has just been computed, decodes: a place in `replicas`.
 
         Unless a router says otherwise, the one with the fewest requests.
         """

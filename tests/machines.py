@@ -1,0 +1,159 @@
+"""Random machines under random load, for the laws."""
+
+from collections.abc import Callable
+from copy import deepcopy
+
+from hypothesis import strategies as st
+from machine import Affine, Below, Machine
+
+from kvsim.policies import answers
+from kvsim.policies.eviction.look_ahead import LookAhead
+from kvsim.policies.eviction.lru import LRU
+from kvsim.policies.placement.predicted import Predicted
+from kvsim.policies.placement.selective import Selective
+from kvsim.policies.placement.write_back import WriteBack
+from kvsim.policies.placement.write_through import WriteThrough
+from kvsim.policies.predictor.histogram import Histogram
+from kvsim.policies.predictor.oracle import Oracle
+from kvsim.policies.restore.break_even import BreakEven
+from kvsim.policies.restore.load import Load
+from kvsim.policies.router.least_loaded import LeastLoaded
+from kvsim.policies.router.prefix_aware import PrefixAware
+from kvsim.policies.router.round_robin import RoundRobin
+from kvsim.sim.batch import Windowed
+from kvsim.sim.policy import Scheduler
+from kvsim.traces.request import Pause, Request
+from kvsim.units import MS, Ns
+
+
+@st.composite
+def schedulers(draw: st.DrawFn) -> Scheduler:
+    """Any of the registry, with few seats and few tokens; half of them the usual one."""
+    name = draw(st.sampled_from(["chunked_prefill"] * 8 + answers("scheduler").names()))
+    fields = {one.name for one in answers("scheduler").describe(name).parameters}
+    small = {
+        "tokens": draw(st.sampled_from([64, 128, 8192])),
+        "sequences": draw(st.integers(1, 8)),
+        "quantum": draw(st.integers(1, 20)),
+    }
+    return answers("scheduler").make({name: {k: v for k, v in small.items() if k in fields}})
+
+
+@st.composite
+def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
+    """A machine under random load: shared prefixes, sessions, tools, windows, too little memory."""
+    label_tokens = draw(st.sampled_from([16, 64]))
+    requests = []
+    for index in range(draw(st.integers(1, 12))):
+        prompt = draw(st.integers(1, 300))
+        output = draw(st.integers(1, 80))
+        shared = draw(st.integers(0, 4))
+        labels = -(-prompt // label_tokens)
+        blocks = (
+            (100, shared, 1000 * (index + 1), labels - shared)
+            if 0 < shared < labels
+            else (1000 * (index + 1), labels)
+        )
+        pauses = ()
+        if output > 2 and draw(st.booleans()):
+            after = draw(st.integers(1, output - 1))
+            pauses = (Pause(after, draw(st.integers(0, 50)) * MS, draw(st.integers(0, 40))),)
+        arrival = draw(st.integers(0, 400)) * MS // draw(st.sampled_from([1, 2, 3]))
+        requests.append(
+            Request(
+                index,
+                arrival,
+                prompt,
+                output,
+                blocks,
+                label_tokens,
+                session=index,
+                pauses=pauses,
+                client=draw(st.sampled_from("ab")),
+                priority=draw(st.integers(0, 2)),
+            )
+        )
+    turns = draw(st.integers(0, 2))
+    think = draw(st.integers(0, 30)) * MS
+
+    def follow(request: Request, finished: Ns) -> Request | None:
+        if request.turn >= turns:
+            return None
+        prompt = request.prompt_tokens + request.output_tokens + 10
+        return request._replace(
+            id=request.id + 1000, turn=request.turn + 1, arrival=finished + think,
+            prompt_tokens=prompt, blocks=(*request.blocks[:-1], -(-prompt // label_tokens)),
+        )  # fmt: skip
+
+    timing = Affine(
+        base=draw(st.sampled_from([MS, 7 * MS, 10 * MS + 1])),
+        per_token=draw(st.integers(0, 20_000)),
+        per_context=draw(st.integers(0, 3_000)),
+        knot=draw(st.sampled_from([None, 100, 37])),
+    )
+    windows, sights = draw(
+        st.sampled_from(
+            [
+                ((), (None,)),
+                ((Windowed(64, 8, False),), (None, 0)),
+                ((Windowed(48, 8, True),), (None, 0)),
+            ]
+        )
+    )
+    scheduler = draw(schedulers())
+    router = draw(st.sampled_from([RoundRobin, LeastLoaded, PrefixAware]))
+    replicas = draw(st.integers(1, 3))
+    blocks = draw(st.sampled_from([45, 60, 90, 1000]))
+    caching = draw(st.booleans())
+    tiers = draw(st.sampled_from(TIERS))
+    restore = draw(st.sampled_from([Load, BreakEven]))
+    layers = draw(st.sampled_from([1, 1, 4]))
+    disturbance = draw(st.sampled_from([0.0, 0.01, 0.3]))
+    predictor = draw(st.sampled_from([None, Histogram, Oracle]))
+    ahead = draw(st.booleans())
+    window = draw(st.sampled_from([0, 3]))
+    eviction = draw(st.sampled_from([LRU, LRU, LookAhead]))
+    roles, incidents = (), ()
+    if not windows and draw(st.booleans()):
+        roles = draw(st.sampled_from([("prefill", "decode"), ("prefill", "decode", "decode")]))
+        replicas = len(roles)
+    push = draw(st.sampled_from(["layerwise", "request"]))
+    wire = draw(st.sampled_from([1e4, 1e6]))
+    if not tiers and draw(st.booleans()):
+        which, at = draw(st.integers(0, replicas - 1)), draw(st.integers(0, 500)) * MS
+        incidents = draw(
+            st.sampled_from(
+                [
+                    ((at, which, "fail"), (at + draw(st.integers(1, 200)) * MS, which, "recover")),
+                    ((at, which, "slow"),),
+                ]
+            )
+        )
+    return lambda step_by_step: Machine(
+        blocks, replicas, timing, scheduler, router(), windows, sights, step_by_step, caching,
+        tiers=deepcopy(tiers), restore=restore(), disturbance=disturbance, layers=layers,
+        predictor=predictor, runs_ahead=ahead, roles=roles, push=push, incidents=incidents,
+        wire=wire, window=window, eviction=eviction,
+        requests=requests, follow=follow,
+    )  # fmt: skip
+
+
+TIERS = (
+    (),
+    (Below("dram", 40, 100_000.0),),
+    (Below("dram", 200, 3_000.0, latency=MS, placement=WriteThrough(prefill=False)),),
+    (Below("dram", 20, 20_000.0, backlog=400), Below("ssd", 300, 2_000.0, latency=100_000)),
+    (Below("dram", 60, 50_000.0, placement=Selective(1)), Below("remote", 500, 9_000.0, MS, True)),
+    (Below("dram", 200, 8_000.0, placement=WriteThrough(every=2)),),
+    (
+        Below("dram", 60, 20_000.0, placement=WriteBack(0.2, exclusive=True)),
+        Below("ssd", 300, 4_000.0, placement=WriteBack(0.2)),
+    ),
+    (
+        Below("dram", 50, 9_000.0, backlog=300, placement=WriteBack(0.1)),
+        Below("remote", 500, 9_000.0, MS, True, placement=WriteThrough(False, every=3)),
+    ),
+    (Below("remote", 80, 9_000.0, MS, True, placement=WriteBack(0.3, exclusive=True)),),
+    (Below("dram", 200, 9_000.0, placement=Predicted()),),
+)
+"""A token is a byte here: from fast to so slow that transfers take longer than requests."""
