@@ -183,6 +183,7 @@ class Engine(Planning):
                 sequence.preempted = now
         for held in (self._running, self.suspended, self._leaving, self.waiting, self._late):
             held.clear()
+        self._offers.clear()
         self.prefilling.clear()
         self._chunks.clear()
         self._landed.clear()
@@ -226,7 +227,7 @@ class Engine(Planning):
         """Memory has changed: whoever waits may have a chance."""
         wanted = self.waiting or self._offers or self._landed
         if self._span is None:
-            if wanted or self.prefilling:
+            if self.is_up and (wanted or self.prefilling):
                 self.sleeper.wake(PLAN + self.index)
         elif self.sleeper.is_idle:
             self.sleeper.wake(FINISH + self.index)

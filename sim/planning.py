@@ -99,11 +99,7 @@ class Planning(Seats):
         self._grown = 0
         self._stands = None
         batch, memory = self.batch, self.memory
-        for sequence, since in sorted(self._landed, key=lambda one: one[0].id):
-            self._running[sequence] = None
-            self._resumed.append((sequence, since))
-            batch.join(sequence)
-        self._landed.clear()
+        self._seat_landed()
         if batch.size:
             while batch.size and batch.demand(1) > memory.room:
                 self._preempt(self.preemption.victim(self._victims()))
@@ -117,6 +113,10 @@ class Planning(Seats):
             offer = self._offers.popleft()
             assert offer.source.handoff is not None
             offer.source.handoff.begin(offer)
+            if self._landed:  # all of it was here already
+                before = batch.demand(1)
+                self._seat_landed()
+                memory.grow(batch.demand(1) - before)
         if self.parking is not None and self.waiting and not self.preempting:
             self.parking.fetch()
         if self.waiting or self.prefilling or self.suspended or self.scheduler.always:
@@ -133,6 +133,14 @@ class Planning(Seats):
         if self._late and not (self._chunks or batch.size):
             self._welcome(self.env.now)  # no step is in their way
             self._plan()
+
+    def _seat_landed(self) -> None:
+        """Those whose KV has come from elsewhere decode from now on."""
+        for sequence, since in sorted(self._landed, key=lambda one: one[0].id):
+            self._running[sequence] = None
+            self._resumed.append((sequence, since))
+            self.batch.join(sequence)
+        self._landed.clear()
 
     @property
     def offered(self) -> int:

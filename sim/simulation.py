@@ -1,5 +1,6 @@
 """One run from the first arrival to the last token."""
 
+import math
 import time
 from collections.abc import Callable
 
@@ -8,6 +9,7 @@ from simpy.core import EmptySchedule
 from kvsim.sim.clock import Clock
 from kvsim.sim.cluster import Cluster
 from kvsim.sim.recorder import Recorder
+from kvsim.sim.seats import LivelockError
 from kvsim.units import Ns
 
 EVENTS_PER_LOOK = 4096
@@ -64,3 +66,16 @@ class Simulation:
             for sequence in engine.remaining():
                 self.recorder.unfinished(sequence)
             engine.memory.check()
+        self._check_end()
+
+    def _check_end(self) -> None:
+        """When nothing is left to happen, nobody waits, unless a replica is down."""
+        engines = self.cluster.engines
+        if self.env.peek() < math.inf or not all(engine.is_up for engine in engines):
+            return
+        for engine in engines:
+            if left := engine.remaining():
+                raise LivelockError(
+                    f"replica {engine.index}: {len(left)} requests wait for nothing, request "
+                    f"{left[0].id} first; the scheduler neither runs nor preempts anybody"
+                )

@@ -78,8 +78,8 @@ class Ranked(Scheduler):
             if sequence not in chosen and sequence not in begun and sequence not in still:
                 yield Pause(sequence)
         for sequence in self._ordered(view, view.suspended):
-            if sequence in chosen and view.resumes(sequence):
-                yield Resume(sequence)
+            if sequence in chosen and sequence in view.suspended:
+                yield from self._bring_back(view, sequence)
 
     def _admit(self, view: EngineView, budget: int) -> Iterator[Move]:
         """From the queue, as long as there are seats, tokens and memory."""
@@ -98,6 +98,15 @@ class Ranked(Scheduler):
                 tokens = min(sequence.missing - cached, budget)
             yield Prefill(sequence, tokens)
             budget -= tokens
+
+    def _bring_back(self, view: EngineView, sequence: SequenceView) -> Iterator[Move]:
+        """`sequence` goes on; those suspended who come after it go if their memory is needed."""
+        while not view.resumes(sequence):
+            victim = self._outranked(view, sequence)
+            if victim is None:
+                return
+            yield Preempt(victim)
+        yield Resume(sequence)
 
     def _make_room(self, view: EngineView, sequence: SequenceView, tokens: int) -> Iterator[Move]:
         """Those suspended, who cannot finish now, go before a prompt that could."""

@@ -95,3 +95,22 @@ def test_when_an_instance_dies_everybody_is_served_elsewhere() -> None:
     for engine in outcome.simulation.cluster.engines[1:]:
         assert engine.memory.private == 0
         assert engine.memory.tree.locked == 0
+
+
+def test_what_is_there_already_decodes_at_once() -> None:
+    """All 32 tokens of the second prompt came with the first one: nothing has to be sent."""
+    machine = pools()
+    for at in ("0 ms", "100 ms"):
+        machine.send(32, 3, at, blocks=(100, 2), block_tokens=16)
+    outcome = machine.run()
+    assert outcome.status == ["finished", "finished"]
+    assert handed(outcome)[1] == (110.0, 110.0, 110.0)
+    assert outcome.ms("finish")[1] == 130.0
+
+
+def test_what_is_offered_to_a_replica_that_is_down_waits_for_it_once() -> None:
+    machine = pools(incidents=((0, 1, "fail"), (50 * MS, 1, "recover")))
+    machine.send(100, 2)
+    outcome = machine.run()
+    assert handed(outcome) == [(10.0, 50.0, 50.1)]
+    assert outcome.simulation.cluster.engines[1].memory.private == 0
