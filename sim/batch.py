@@ -113,14 +113,14 @@ class DecodeBatch:
         """From the next step on `sequence` takes a token each step."""
         stored, steps = sequence.computed, self.steps
         sequence._joined = steps
-        sequence._ends = steps + sequence.stretch
+        sequence._ends = entry = (steps + sequence.stretch, sequence.id, sequence)
         self.size += 1
         self.stored += stored
         offset = stored - steps
         self._offsets += offset
         self._squares += offset * offset
         self._blocks[(steps - stored) % self.block_tokens] += 1
-        heappush(self._ends, (sequence._ends, sequence.id, sequence))
+        heappush(self._ends, entry)
         for sight in self._sights:
             sight.enter(sequence.id, stored, steps)
         if self.sharing is not None:
@@ -164,8 +164,9 @@ class DecodeBatch:
         done: list[Sequence] = []
         ends = self._ends
         while ends and ends[0][0] <= self.steps:
-            end, _, sequence = heappop(ends)
-            if sequence._ends == end:
+            entry = heappop(ends)
+            sequence = entry[2]
+            if sequence._ends is entry:
                 self.leave(sequence)
                 done.append(sequence)
         return done
@@ -173,7 +174,7 @@ class DecodeBatch:
     def horizon(self) -> int:
         """Steps until the first sequence finishes or a window changes its growth."""
         ends = self._ends
-        while ends[0][2]._ends != ends[0][0]:
+        while ends[0][2]._ends is not ends[0]:
             heappop(ends)
         nearest = ends[0][0]
         for sight in self._sights:

@@ -4,18 +4,22 @@ from heapq import heappop, heappush
 
 from kvsim.sim.sequence import Sequence
 
+Turn = tuple[int, int, int, tuple[int, int, Sequence]]
+"""At which step, whose, the step at which it joined, and its entry in the batch."""
+
 
 class Rounds:
     """The next step of a batch after which each sequence has stored a multiple of `tokens`."""
 
     def __init__(self, tokens: int) -> None:
         self.tokens = tokens
-        self._turns: list[tuple[int, int, int, Sequence]] = []
+        self._turns: list[Turn] = []
 
     def enter(self, sequence: Sequence, steps: int) -> None:
         """`sequence` has just joined a batch that has taken `steps` steps."""
+        assert sequence._ends is not None
         ahead = self.tokens - sequence.computed % self.tokens
-        heappush(self._turns, (steps + ahead, sequence.id, steps, sequence))
+        heappush(self._turns, (steps + ahead, sequence.id, steps, sequence._ends))
 
     def steps(self, steps: int, most: int) -> int:
         """Steps to the next turn of a batch that has taken `steps`, or `most` if that is sooner."""
@@ -30,12 +34,13 @@ class Rounds:
         while turns and turns[0][0] <= steps:
             turn = heappop(turns)
             if self._decodes(turn):
-                at, _, joined, sequence = turn
+                at, _, joined, stay = turn
+                sequence = stay[2]
                 found.append((sequence, sequence.computed + at - joined))
                 heappush(turns, (at + self.tokens, *turn[1:]))
         return found
 
-    def _decodes(self, turn: tuple[int, int, int, Sequence]) -> bool:
+    def _decodes(self, turn: Turn) -> bool:
         """It has not left the batch since."""
-        _, _, joined, sequence = turn
-        return sequence._ends is not None and sequence._joined == joined
+        stay = turn[3]
+        return stay[2]._ends is stay

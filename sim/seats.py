@@ -17,6 +17,8 @@ from kvsim.units import Ns
 
 THRASHING = 200_000
 """Preemptions in a row, with no request finished in between, that no healthy replica sees."""
+FOREVER = 1 << 40
+"""Steps that no batch takes."""
 HBM = 0
 """Its place among the tiers."""
 
@@ -101,6 +103,12 @@ class Seats:
         """Whether a suspended request can go on: there is room for its next token."""
         assert isinstance(sequence, Sequence)
         return self.memory.extends(sequence, 1)
+
+    @property
+    def cache_stands(self) -> int:
+        """Steps of those who decode for which nothing that is cached has to leave."""
+        batch = self.batch
+        return batch.affordable(self.memory.free + batch.demand(1), FOREVER)
 
     def cached(self, sequence: SequenceView) -> int:
         """Tokens of `sequence` that are here already, besides those it holds."""

@@ -58,8 +58,8 @@ class Sequence:
         self.generated = 0
         self._remaining = request.output_tokens
         """Tokens still to come: the future, hidden from policies."""
-        self._ends: int | None = None
-        """The batch step after which it is finished; None outside the decode batch."""
+        self._ends: tuple[int, int, Sequence] | None = None
+        """Its entry in the decode batch: after which step it is finished; None outside of one."""
         self._joined = 0
         self.leaf: Segment | None = None
         """The deepest segment of the prefix tree it holds."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from kvsim.sim.policy import EngineView, Prefill, Scheduler, scheduler
+from kvsim.sim.policy import EngineView, Move, Prefill, Scheduler, Stand, scheduler
 
 
 @scheduler.register("chunked_prefill")
@@ -20,7 +20,7 @@ class ChunkedPrefill(Scheduler):
     sequences: int = 256
     """Most requests that run at once (vLLM `max_num_seqs`)."""
 
-    def plan(self, view: EngineView) -> Iterator[Prefill]:
+    def plan(self, view: EngineView) -> Iterator[Move]:
         """Continue prompts that have begun, then admit from the head of the queue."""
         budget = self.tokens - view.decoding
         for sequence in tuple(view.prefilling):
@@ -36,6 +36,8 @@ class ChunkedPrefill(Scheduler):
             cached = view.cached(sequence)
             tokens = min(sequence.missing - cached, budget)
             if not view.fits(sequence, cached + tokens):
+                if cached and tokens < sequence.missing - cached:
+                    yield Stand(view.cache_stands)  # with less of it cached, less is asked for
                 return
             yield Prefill(sequence, tokens)
             budget -= tokens

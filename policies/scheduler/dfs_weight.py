@@ -27,6 +27,10 @@ class DfsWeight(Ranked):
         finally:
             self._order = {}
 
+    def stands(self, view: EngineView) -> int | None:
+        """The order is that of what is cached."""
+        return view.cache_stands
+
     def rank(self, view: EngineView, sequence: SequenceView) -> Rank:
         """Its place in that order; those who run go on in the order they came."""
         return (float(self._order.get(sequence.id, -1)), float(sequence.ready))

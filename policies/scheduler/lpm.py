@@ -18,6 +18,10 @@ class LongestPrefix(Ranked):
 
     most: int = 128
 
+    def stands(self, view: EngineView) -> int | None:
+        """The order is that of what is cached."""
+        return view.cache_stands
+
     def rank(self, view: EngineView, sequence: SequenceView) -> Rank:
         """The longest cached prefix first, then by arrival."""
         if len(view.waiting) > self.most:

@@ -92,6 +92,8 @@ class Ranked(Scheduler):
             while not view.fits(sequence, cached + tokens):
                 victim = self._outranked(view, sequence)
                 if victim is None:
+                    if cached and tokens < sequence.missing - cached:
+                        yield Stand(view.cache_stands)  # with less cached, less is asked for
                     return
                 yield Preempt(victim)
                 cached = view.cached(sequence)

@@ -214,6 +214,11 @@ class EngineView(Protocol):
         ...
 
     @property
+    def cache_stands(self) -> int:
+        """Steps of those who decode for which nothing that is cached has to leave."""
+        ...
+
+    @property
     def preempting(self) -> bool:
         """Memory ran out at this boundary and somebody had to leave."""
         ...

@@ -60,3 +60,18 @@ def test_sums_agree_with_a_recount(lengths: list[tuple[int, int]], data: st.Data
             sum(length % 48 + 1 for length in lengths_now),
         )
         assert batch.growing((None, 0))[1] == sum(length + 1 < 40 for length in lengths_now)
+
+
+def test_who_has_gone_to_another_batch_does_not_end_in_the_first() -> None:
+    """After as many steps there as it had left here: the two ends are the same number."""
+    here, there = DecodeBatch(BLOCK, 7, ()), DecodeBatch(BLOCK, 7, ())
+    gone, stays = (Sequence(Request(index, 0, 10, 20), 0) for index in range(2))
+    for sequence in (gone, stays):
+        here.join(sequence)
+    here.advance(5)
+    here.leave(gone)
+    there.steps = 5
+    there.join(gone)
+    here.advance(15)
+    assert here.finished() == [stays]
+    assert there.horizon() == 15
