@@ -229,6 +229,16 @@ def test_a_point_is_predicted_row_by_row(tmp_path) -> None:
     )
 
 
+def test_what_a_row_does_not_say_can_be_set(tmp_path) -> None:
+    """2 users of 136 tokens each: 16 blocks of 16 tokens hold one of them at a time."""
+    path = tmp_path / "points.csv"
+    path.write_text(HEAD + "vllm,meta-llama/Llama-3.1-8B,h100_sxm,128,8,2,1,,10,7\n")
+    plain = told("validate", "silicon", path, "--json")["rows"][0]
+    tight = told("validate", "silicon", path, "--json", "--set", "cluster.memory.blocks=16")
+    assert (plain["kv_limited"], tight["rows"][0]["kv_limited"]) == (False, True)
+    assert tight["rows"][0]["predicted_ttft_ms"] > plain["predicted_ttft_ms"]
+
+
 def test_a_file_without_the_columns_says_which(tmp_path) -> None:
     path = tmp_path / "points.csv"
     path.write_text("isl,osl\n1,2\n")

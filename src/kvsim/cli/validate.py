@@ -93,6 +93,7 @@ def _show_run(told: "Comparison", found: dict[str, Any]) -> None:
 def validate_silicon(
     file: Annotated[Path, typer.Argument(help="CSV of closed-loop points.")],
     jobs: Annotated[int, typer.Option(min=1, help="Points simulated at a time.")] = 1,
+    changes: Changes = None,
     folder: Out = None,
     json: Json = False,
 ) -> None:
@@ -102,7 +103,7 @@ def validate_silicon(
     asked = list(rows(file))
     points = [one for one in asked if isinstance(one, Point)]
     with _counting(len(points)) as counted:
-        told = predictions(points, jobs, counted)
+        told = predictions(points, jobs, counted, changes or ())
     done = [one for one in told if isinstance(one, Predicted)]
     skipped = [one for one in (*asked, *told) if isinstance(one, Skipped)]
     groups = tables(done)

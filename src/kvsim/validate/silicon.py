@@ -7,14 +7,15 @@ equal ones would keep all sequences in lock-step, which no server does.
 """
 
 import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from kvsim.calibration import engine
 from kvsim.errors import InputError
 from kvsim.scenario import Scenario
-from kvsim.scenario.load import parse
+from kvsim.scenario.load import apply, parse
 from kvsim.scenario.run import run
 from kvsim.validate.errors import errors
 from kvsim.validate.names import engine_of, gpu_of, model_of
@@ -124,35 +125,35 @@ def _kv(engine: str, weights: str, told: str | None) -> str:
     return "fp8" if engine == "trtllm" and weights in ("fp8", "fp4") else "bf16"
 
 
-def scenario_of(point: Point) -> Scenario:
-    """The closed loop of a point."""
+def scenario_of(point: Point, changes: Sequence[str] = ()) -> Scenario:
+    """The closed loop of a point; `changes` have the last word."""
 
     def lengths(tokens: int) -> dict[str, Any]:
         spread = round(tokens * VARIATION)
         return {"uniform": [max(1, tokens - spread), tokens + spread]}
 
-    return parse(
-        {
-            "name": point.id,
-            "model": point.model,
-            "precision": {"weights": point.weights, "kv": point.kv},
-            "engine": point.engine,
-            "cluster": {
-                "node": {"gpu": point.gpu, "gpus": max(8, point.tensor)},
-                "pools": [{"parallel": {"tensor": point.tensor, "pipeline": point.pipeline}}],
-            },
-            "policies": {"scheduler": {"chunked_prefill": {"sequences": _slots(point)}}},
-            "workload": {
-                "closed_loop": {
-                    "concurrency": point.concurrency,
-                    "input_tokens": lengths(point.input_tokens),
-                    "output_tokens": lengths(point.output_tokens),
-                    "requests": RUNS * point.concurrency,
-                }
-            },
+    content = {
+        "name": point.id,
+        "model": point.model,
+        "precision": {"weights": point.weights, "kv": point.kv},
+        "engine": point.engine,
+        "cluster": {
+            "node": {"gpu": point.gpu, "gpus": max(8, point.tensor)},
+            "pools": [{"parallel": {"tensor": point.tensor, "pipeline": point.pipeline}}],
         },
-        point.id,
-    )
+        "policies": {"scheduler": {"chunked_prefill": {"sequences": _slots(point)}}},
+        "workload": {
+            "closed_loop": {
+                "concurrency": point.concurrency,
+                "input_tokens": lengths(point.input_tokens),
+                "output_tokens": lengths(point.output_tokens),
+                "requests": RUNS * point.concurrency,
+            }
+        },
+    }
+    for change in changes:
+        apply(content, change)
+    return parse(content, point.id)
 
 
 def _slots(point: Point) -> int:
@@ -161,10 +162,10 @@ def _slots(point: Point) -> int:
     return max(1, point.concurrency - spare) if spare else MANY
 
 
-def predict(point: Point) -> Predicted | Skipped:
+def predict(point: Point, changes: Sequence[str] = ()) -> Predicted | Skipped:
     """Simulate one point; a row that does not fit says why."""
     try:
-        summary = run(scenario_of(point)).summary
+        summary = run(scenario_of(point, changes)).summary
     except InputError as error:
         return Skipped(point.id, str(error))
     ttft, tpot = summary["ttft_s"]["mean"], summary["tpot_s"]["mean"]
@@ -176,19 +177,22 @@ def predict(point: Point) -> Predicted | Skipped:
 
 
 def predictions(
-    points: Iterable[Point], jobs: int = 1, told: Callable[[], None] = lambda: None
+    points: Iterable[Point],
+    jobs: int = 1,
+    told: Callable[[], None] = lambda: None,
+    changes: Sequence[str] = (),
 ) -> list[Predicted | Skipped]:
     """All points, in order, `jobs` at a time; `told` is called after each."""
     found = []
     if jobs == 1:
         for point in points:
-            found.append(predict(point))
+            found.append(predict(point, changes))
             told()
         return found
     from concurrent.futures import ProcessPoolExecutor
 
     with ProcessPoolExecutor(jobs) as pool:
-        for one in pool.map(predict, points):
+        for one in pool.map(partial(predict, changes=changes), points):
             found.append(one)
             told()
     return found
