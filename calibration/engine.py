@@ -39,6 +39,9 @@ class EngineProfile:
     """How often the sampler reads or writes all logits of its rows."""
     prompt_step_ns: int
     """The same for a step that holds prompts, on top."""
+    prompt_layer_ns: int
+    """Host time to launch one layer of a step that holds prompts, which no CUDA graph does: the
+    step takes that many times its layers at least."""
     spare_slots: Mapping[str, int] = field(hash=False)
     """Slots of the largest batch that no request gets, by version of the engine."""
     runs_ahead: bool
@@ -91,6 +94,7 @@ def _profile(name: str, fields: dict[str, Any]) -> EngineProfile:
         duration(fields["sampler"]),
         float(fields["sampler_passes"]),
         duration(fields["prompt_step"]),
+        duration(fields["prompt_layer"]),
         dict(fields["spare_slots"]),
         bool(fields["runs_ahead"]),
         tuple(fields["graph_sizes"]),

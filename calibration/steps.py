@@ -99,6 +99,8 @@ class OperatorTimes(StepTime):
             operators.stream(a.read_bytes(operators.kv_bits)) * ONE / pipeline for a in self.classes
         ]
         """Reading one stored token, by class, in 2**-20 ns."""
+        self._launch = engine.prompt_layer_ns * len(model.layers) * ONE
+        """What the host takes for a step with prompts, in 2**-20 ns."""
         self.fixed = cache(self.fixed)  # type: ignore[method-assign]
         self.head = cache(self.head)  # type: ignore[method-assign]
         self.curve = cache(self.curve)  # type: ignore[method-assign]
@@ -144,7 +146,7 @@ class OperatorTimes(StepTime):
         best = Pace(first, growth, steps, extrapolated)
         for bound, more in ((flop_bound, more_flops), (byte_bound, more_bytes)):
             best = best.at_least(bound, more)
-        return best
+        return best.at_least(self._launch, 0) if chunks else best
 
     def flops(self, work: Work) -> tuple[int, int]:
         """FLOPs of the next step on all GPUs, and by how many each further step has more."""

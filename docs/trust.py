@@ -23,7 +23,8 @@ RUN, POINTS = "llmservingsim/runs/RTXPRO6000_Llama-3.1-8B", "silicon/dense_hoppe
 SHOWN = {"ttft_s": ("TTFT", 1e3, "ms"), "tpot_s": ("TPOT", 1e3, "ms"), "e2e_s": ("latency", 1, "s")}
 OVERHEADS = (
     "utilization", "context_bytes", "graph_bytes", "activation_tensors", "step_ns", "sequence_ns",
-    "prompt_step_ns", "request_ns", "sampler_ns", "sampler_passes", "runs_ahead", "spare_slots",
+    "prompt_step_ns", "prompt_layer_ns", "request_ns", "sampler_ns", "sampler_passes", "runs_ahead",
+    "spare_slots",
 )  # fmt: skip
 
 

@@ -14,10 +14,10 @@ from kvsim.sim.timing import FRACTION, Chunk, Work
 MS = (1 << FRACTION) * 1e6
 
 
-def fitted(name="llama-3.1-8b", tensor=1, pipeline=1, bits=16):
+def fitted(name="llama-3.1-8b", tensor=1, pipeline=1, bits=16, served="vllm"):
     timing = answers("timing").make("fitted")
     return timing.step_time(
-        model(name), gpu("h100-sxm"), tensor, pipeline, bits, 16, engine("vllm")
+        model(name), gpu("h100-sxm"), tensor, pipeline, bits, 16, engine(served)
     )
 
 
@@ -38,6 +38,19 @@ def test_one_token_of_an_8b_takes_a_little_more_than_reading_its_weights() -> No
 def test_a_prompt_of_16k_takes_400_to_520_ms_in_two_chunks() -> None:
     timing = fitted()
     assert 400 < prefill_ms(timing, (8192, 0)) + prefill_ms(timing, (8192, 8192)) < 520
+
+
+def test_a_short_prompt_on_many_gpus_takes_what_its_launch_takes() -> None:
+    """32 layers of 0.75 ms each, for steps with prompts alone."""
+    timing = fitted(tensor=8, served="trtllm")
+    assert prefill_ms(timing, (100, 0)) == 24.0
+    assert prefill_ms(timing, (8192, 0)) > 24.0
+    assert decode_ms(timing, 1, 1000) < 5.0
+
+
+def test_sequences_cost_the_host_what_its_profile_says() -> None:
+    ours, theirs = (decode_ms(fitted(served=name), 64, 1000) for name in ("vllm", "sglang"))
+    assert theirs - ours == pytest.approx(64 * engine("sglang").sequence_ns / 1e6, rel=1e-3)
 
 
 def test_many_short_prompts_share_the_gpu() -> None:

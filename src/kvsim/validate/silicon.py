@@ -26,6 +26,8 @@ VARIATION = 0.03
 """Standard deviation of lengths by their mean."""
 MANY = 1024
 """More sequences than any point has: its engine was told its concurrency."""
+MANY_RANKS, MANY_USERS = 4, 64
+"""From where on steps are short and batches large: points that the host may limit, shown apart."""
 NEEDED = ("backend", "model_path", "system", "isl", "osl", "concurrency", "ttft_ms", "tpot_ms")
 PRECISIONS = {
     "": "bf16", "bfloat16": "bf16", "float16": "bf16", "bf16": "bf16", "fp16": "bf16",
@@ -205,9 +207,11 @@ def tables(found: list[Predicted]) -> list[dict[str, Any]]:
     for one in found:
         point = one.point
         limited = ", KV-limited" if one.kv_limited else ""
+        many = point.tensor >= MANY_RANKS and point.concurrency >= MANY_USERS and not limited
+        apart = f", {MANY_USERS} users or more" if many else limited
         names = (
             f"{point.gpu}{limited}",
-            f"{point.gpu} {point.engine} {point.model} {point.weights} TP{point.tensor}{limited}",
+            f"{point.gpu} {point.engine} {point.model} {point.weights} TP{point.tensor}{apart}",
             f"{point.gpu} concurrency {_bin(point.concurrency)}{limited}",
         )
         for name in names:
