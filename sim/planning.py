@@ -159,6 +159,7 @@ class Planning(Seats):
             sequence = offer.sequence
             before = Held.of(sequence)
             offer.taken.give(sequence)
+            sequence.computed = offer.kept.computed  # room for all of it has been made
             self.catch_up()
             self.memory.release(sequence, now)
             before.give(sequence)
