@@ -93,11 +93,11 @@ class Handoff:
             if engine not in (made.source, made.target):
                 continue
             made.called_off = True
-            sequence.landing = False
             del self.under_way[sequence]
             if made.source is engine:
-                made.target.call_off(made, now)
-            else:
+                made.target.call_off(made, now)  # while it is landing: nobody finds what never came
+            sequence.landing = False
+            if made.source is not engine:
                 self.offer(sequence, made.source, 0, 0)
 
     def begin(self, made: Offer) -> None:

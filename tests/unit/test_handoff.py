@@ -118,10 +118,10 @@ def test_what_is_offered_to_a_replica_that_is_down_waits_for_it_once() -> None:
 
 def test_what_was_on_its_way_from_a_replica_that_fails_leaves_no_room_taken() -> None:
     """1,000 bytes take 100 ms at 10^4 bytes/s; half way the source fails, and all is done again."""
-    machine = pools(incidents=((60 * MS, 0, "fail"), (70 * MS, 0, "recover")))
+    machine = pools(incidents=((60 * MS, 0, "fail"), (110 * MS, 0, "recover")))
     machine.wire = 1e4
     machine.send(1000, 3)
     outcome = machine.run()
-    assert [one[:2] for one in handed(outcome)] == [(10.0, 10.0), (80.0, 80.0)]
-    assert outcome.ms("finish") == [190.1]  # with the first token, 1,001 are sent anew
+    assert [one[:2] for one in handed(outcome)] == [(10.0, 10.0), (120.0, 120.0)]
+    assert outcome.ms("finish") == [230.1]  # with the first token, 1,001 are sent anew
     assert outcome.simulation.cluster.engines[1].memory.private == 0
