@@ -20,11 +20,9 @@ from kvsim.sim.policy import Admission, Predictor, Preemption, Scheduler
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.rounds import Rounds
 from kvsim.sim.sequence import Sequence
-from kvsim.sim.span import Span
-from kvsim.sim.timing import FRACTION, Chunk, StepTime, Work
+from kvsim.sim.span import PLAIN, TICK, Span
+from kvsim.sim.timing import Chunk, StepTime, Work
 from kvsim.units import Ns
-
-ONE_NS = 1 << FRACTION
 
 
 class Engine(Planning):
@@ -71,7 +69,7 @@ class Engine(Planning):
         self._steps = 0
         """Steps of the span that will be taken: all of them, unless it has been cut."""
         self._clock = 0
-        """The last boundary, in 2**-FRACTION ns."""
+        """The last boundary, in 2**-TICK ns."""
         self.is_up = True
         self._pace = 1.0
         """Times that steps take longer than they should: a straggler."""
@@ -113,7 +111,8 @@ class Engine(Planning):
 
         What they take is asked at a step's start and holds for that step.
         """
-        if self._span is not None and self._steps > 1 and self.traffic and self.traffic() > 0:
+        span = self._span
+        if span is not None and self._steps > 1 and span.stretch != self._stretch():
             self._cut()
 
     def slow(self, times: float) -> None:
@@ -142,17 +141,17 @@ class Engine(Planning):
             while not self.is_up:
                 self.on_loss(self._lose_everything(), self)
                 yield self.sleeper.forever()
-                self._clock = env.now << FRACTION
+                self._clock = env.now << TICK
             self._plan()
             if not self._chunks and (self._held or not self.batch.size):
                 self._span = None
                 self._is_idle = True
                 yield self.sleeper.forever()
                 self._is_idle = False
-                self._clock = env.now << FRACTION
+                self._clock = env.now << TICK
                 continue
             span = self._begin()
-            yield self.sleeper.until(span.boundary(span.steps) >> FRACTION, FINISH + self.index)
+            yield self.sleeper.until(span.boundary(span.steps) >> TICK, FINISH + self.index)
             if self._chunks and self.parking is not None:
                 yield from self._await_layers(self.parking)
             self._commit()
@@ -166,7 +165,7 @@ class Engine(Planning):
         while any(sequence.landing for sequence in sequences):
             yield self.sleeper.forever()
         self._span = span = parking.stretched(self._span, sequences)
-        end = span.boundary(1) >> FRACTION
+        end = span.boundary(1) >> TICK
         if end > self.env.now:
             yield self.sleeper.until(end, FINISH + self.index)
 
@@ -253,24 +252,22 @@ class Engine(Planning):
                 batch.spread,
             )
         pace = self.timing.pace(work)
-        if self._pace != 1.0:
-            pace = pace._replace(
-                first=int(pace.first * self._pace), growth=int(pace.growth * self._pace)
-            )
-        taken = int(self.traffic() * ONE_NS) if self.traffic is not None else 0
-        if taken:
-            pace = pace._replace(first=pace.first + (pace.first * taken >> FRACTION))
         steps = 1
-        if not (chunks or taken or self.preempting or self.step_by_step or self._late):
+        if not (chunks or self.preempting or self.step_by_step or self._late):
             steps = min(pace.steps, batch.horizon())
             if self._stands is not None:
                 steps = min(steps, self._stands)
             if batch.rounds is not None:
                 steps = batch.rounds.steps(batch.steps, steps)
             steps = batch.affordable(memory.room + batch.demand(1), steps)
-        self._span = span = Span(self._clock, pace, work, steps)
+        self._span = span = Span(self._clock, pace, work, steps, self._stretch())
         self._steps = steps
         return span
+
+    def _stretch(self) -> int:
+        """How much longer steps take that begin at this instant, in 1/PLAIN."""
+        taken = self.traffic() if self.traffic is not None else 0.0
+        return round(PLAIN * self._pace * (1 + taken))
 
     def _commit(self) -> None:
         """Book the steps of the span that were taken, and who is finished by them."""
@@ -281,7 +278,7 @@ class Engine(Planning):
             self._take(steps)
         self.recorder.span(self, span, steps)
         self._span = None
-        self._last_begun = span.boundary(steps - 1) >> FRACTION
+        self._last_begun = span.boundary(steps - 1) >> TICK
         self._clock = span.boundary(steps)
         done: list[Sequence] = []
         if taking:
@@ -290,7 +287,7 @@ class Engine(Planning):
             batch.advance(steps)
             done = batch.finished()
         elif batch.size and self._silent is None:
-            self._silent = span.start >> FRACTION
+            self._silent = span.start >> TICK
         for sequence, tokens in self._chunks:
             sequence.computed += tokens
             if not sequence.missing:
@@ -303,7 +300,7 @@ class Engine(Planning):
 
     def _break_silence(self, span: Span) -> None:
         """Sequences that were held or suspended take a token: the time since their last one."""
-        first, taken = span.boundary(1) >> FRACTION, (span.boundary(1) - span.start) >> FRACTION
+        first, taken = span.boundary(1) >> TICK, (span.boundary(1) - span.start) >> TICK
         apart = {id(sequence): since for sequence, since in self._resumed}
         if self._silent is not None:
             self.recorder.stalls.append((first - self._silent, taken, self.batch.size - len(apart)))
@@ -363,7 +360,7 @@ class Engine(Planning):
         self._leaving[sequence] = None
         sequence.prefilled_by = self.index
         tokens = next(tokens for one, tokens in self._chunks if one is sequence)
-        taken = (self._clock >> FRACTION) - self._last_begun
+        taken = (self._clock >> TICK) - self._last_begun
         self.handoff.offer(sequence, self, taken, tokens)
 
     def catch_up(self) -> None:
@@ -388,7 +385,7 @@ class Engine(Planning):
         begun = max(1, span.begun(now)) + more
         if begun < self._steps:
             self._steps = begun
-            at = span.boundary(begun) >> FRACTION
+            at = span.boundary(begun) >> TICK
             self.sleeper.move(at, (FINISH if at > now else PLAN) + self.index)
 
 

@@ -7,9 +7,8 @@ from kvsim.sim.clock import Clock
 from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.sequence import Sequence
-from kvsim.sim.span import Span
+from kvsim.sim.span import TICK, Span
 from kvsim.sim.tier import Piece
-from kvsim.sim.timing import FRACTION
 from kvsim.units import Ns
 
 
@@ -56,16 +55,16 @@ class Parking:
         Each layer is computed after it has landed: the longest way through both is either all the
         arithmetic, or all loads and the last layer (layers are alike).
         """
-        layer = (span.pace.first >> FRACTION) // self.hierarchy.layers
-        end = span.boundary(1) >> FRACTION
+        layer = (span.pace.first * span.stretch >> TICK) // self.hierarchy.layers
+        end = span.boundary(1) >> TICK
         for sequence in sequences:
             if sequence.landed is not None:
                 end = max(end, sequence.landed + layer)
                 sequence.landed = None
-        if end == span.boundary(1) >> FRACTION:
+        if end == span.boundary(1) >> TICK:
             return span
-        longer = (end << FRACTION) - span.start
-        return span._replace(pace=span.pace._replace(first=longer))
+        longer = (end << TICK) - span.start
+        return span._replace(pace=span.pace._replace(first=longer), stretch=1)
 
     def give_back(self, release: Callable[[Sequence, Ns], None]) -> bool:
         """Nothing runs as requests whose KV was loaded hold all memory: the last gives it back.

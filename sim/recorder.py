@@ -6,7 +6,7 @@ Facts are kept as flat integer columns, so that a million requests stay small.
 from array import array
 from typing import TYPE_CHECKING
 
-from kvsim.sim.timing import FRACTION
+from kvsim.sim.span import PLAIN, TICK
 from kvsim.units import Ns
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ class Recorder:
         self.spans.extend(
             (
                 engine.index,
-                span.start >> FRACTION,
-                span.boundary(steps) >> FRACTION,
+                span.start >> TICK,
+                span.boundary(steps) >> TICK,
                 steps,
                 work.decodes,
                 work.sampled,
@@ -113,8 +113,8 @@ class Recorder:
                 len(engine.waiting),
                 memory.private + memory.tree.locked,
                 memory.tree.bytes - memory.tree.locked,
-                pace.first,
-                pace.growth,
+                pace.first * span.stretch // PLAIN,
+                pace.growth * span.stretch // PLAIN,
                 pace.extrapolated,
                 int(flops * steps + more_flops * pairs),
                 int(moved * steps + more_moved * pairs),
