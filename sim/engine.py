@@ -346,8 +346,8 @@ class Engine(Planning):
         sequence._remaining -= 1
         if sequence.first_token is None:
             sequence.first_token = self.env.now
-        if sequence.silent is not None:
-            self.recorder.gaps.append(self.env.now - sequence.silent)
+        else:
+            self.recorder.sampled_again(sequence, self.env.now)
             sequence.silent = None
         if sequence.stretch and self.handoff is not None:
             self._hand_over(sequence)

@@ -34,6 +34,8 @@ TRANSFER_COLUMNS = (
     "began", "landed",
 )  # fmt: skip
 HANDOFF_COLUMNS = ("request", "source", "target", "bytes", "offered", "began", "landed")
+RESAMPLED_COLUMNS = ("request", "since", "at")
+STAY_COLUMNS = ("request", "replica", "first", "last")
 LEVEL_COLUMNS = ("tier", "place", "at", "held", "arriving")
 
 TIERS = ("hbm", "dram", "ssd", "remote")
@@ -50,7 +52,9 @@ was in use; or they were copied from a slower tier ahead of a waiting request's 
 class Recorder:
     """Listens to the machine."""
 
-    def __init__(self) -> None:
+    def __init__(self, follows_tokens: bool = False) -> None:
+        self.follows_tokens = follows_tokens
+        """Whether it hears of stays, by which each request's tokens can be told apart."""
         self.requests = array("q")
         self.spans = array("q")
         self.clients: list[str] = []
@@ -58,8 +62,8 @@ class Recorder:
         self.statuses: list[str] = []
         self.reasons: dict[int, str] = {}
         """Why a request was rejected, by its row."""
-        self.gaps: list[Ns] = []
-        """Time between two tokens of a sequence that was preempted between them."""
+        self.resampled = array("q")
+        self.stays = array("q")
         self.stalls: list[tuple[Ns, Ns, int]] = []
         """Time between two tokens of sequences that were held or suspended between them, the last
         step's time in it, and how many sequences."""
@@ -120,6 +124,15 @@ class Recorder:
                 int(moved * steps + more_moved * pairs),
             )
         )
+
+    def sampled_again(self, sequence: "Sequence", now: Ns) -> None:
+        """A prompt computed again, or with a tool's answer, ends with a token at `now`."""
+        since = NEVER if sequence.silent is None else sequence.silent
+        self.resampled.extend((sequence.id, since, now))
+
+    def stayed(self, replica: int, sequence: "Sequence", last: int) -> None:
+        """`sequence` took a token at each decode step of `replica` after one, up to `last`."""
+        self.stays.extend((sequence.id, replica, sequence._joined, last))
 
     def looked_up(
         self, sequence: "Sequence", tier: int, place: int, start: int, limit: int, now: Ns

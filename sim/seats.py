@@ -5,6 +5,7 @@ What takes time is not here: `kvsim.sim.engine` lets it pass.
 
 from collections import deque
 from collections.abc import Mapping
+from functools import partial
 
 from kvsim.sim.batch import DecodeBatch
 from kvsim.sim.clock import Clock
@@ -51,6 +52,8 @@ class Seats:
         """Newcomers, since when, who came after the next step had been queued."""
         self.prefilling: list[Sequence] = []
         self.batch = DecodeBatch(memory.block_tokens, memory.block_bytes, memory.windows)
+        if recorder.follows_tokens:
+            self.batch.left = partial(recorder.stayed, index)
         self.suspended: dict[Sequence, Ns] = {}
         """Who decodes no more for now but keeps its memory, and since when it is silent."""
         self._leaving: dict[Sequence, None] = {}
