@@ -18,6 +18,7 @@ from kvsim.scenario.build import Machine, build
 from kvsim.scenario.load import dump
 from kvsim.scenario.schema import Scenario
 from kvsim.scenario.tiers import tiers, transfers
+from kvsim.sim.fairness import fairness
 from kvsim.sim.labels import Labels
 from kvsim.sim.metrics import Facts, summarize
 from kvsim.sim.physics import PhysicsError, check
@@ -89,9 +90,11 @@ def _summary(machine: Machine, facts: Facts, over: Ns) -> dict[str, Any]:
     summary["cache"]["bound"] = bounds(machine, facts, labels)
     measured = facts.within(start, end)
     _something_was_measured(machine, facts, measured)
+    fair = fairness(measured, over)
     return {
         "partial": simulation.partial,
         **summary,
+        **({"fairness": fair} if fair is not None else {}),
         "transfers": transfers(machine, facts, over),
         "tiers": tiers(machine, facts, labels, over),
         "gpu": _gpu(machine, facts, summary["duration_s"]),
