@@ -181,6 +181,7 @@ class Engine(Planning):
                 sequence.silent = now
             if sequence.admitted is not None:
                 sequence.preempted = now
+                self.recorder.preempted(sequence, self.index, "failure", now)
         for held in (self._running, self.suspended, self._leaving, self.waiting, self._late):
             held.clear()
         self._offers.clear()

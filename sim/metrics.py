@@ -7,10 +7,12 @@ import numpy as np
 
 from kvsim.sim.objectives import Objectives, all_of, mean
 from kvsim.sim.recorder import (
+    CAUSES,
     HANDOFF_COLUMNS,
     LEVEL_COLUMNS,
     LOOKUP_COLUMNS,
     NEVER,
+    PREEMPTION_COLUMNS,
     REQUEST_COLUMNS,
     RESAMPLED_COLUMNS,
     SPAN_COLUMNS,
@@ -58,10 +60,14 @@ class Facts:
     """In order of their beginning, the refused ones too."""
     handoffs: "dict[str, Ints]"
     """KV that went from prefill to decode instances."""
+    preemptions: "dict[str, Ints]"
+    """Who lost its memory, and why."""
     levels: "dict[str, Ints]"
     """What each tier holds, from an instant on."""
     paths: tuple[tuple[str, ...], ...]
     """Names of the links of each path."""
+    wires: tuple[tuple[str, ...], ...]
+    """The same, of hand-offs."""
 
     @classmethod
     def of(cls, recorder: Recorder) -> "Facts":
@@ -81,8 +87,10 @@ class Facts:
             lookups=_columns(recorder.lookups, LOOKUP_COLUMNS),
             transfers=_columns(recorder.transfers, TRANSFER_COLUMNS),
             handoffs=_columns(recorder.handoffs, HANDOFF_COLUMNS),
+            preemptions=_columns(recorder.preemptions, PREEMPTION_COLUMNS),
             levels=_columns(recorder.levels, LEVEL_COLUMNS),
             paths=tuple(recorder.paths),
+            wires=tuple(recorder.wires),
         )
 
     def within(self, start: Ns, end: Ns | None) -> "Facts":
@@ -284,9 +292,17 @@ def summarize(
         },
         "handoff": handoffs(facts),
         "preemptions": int(requests["preemptions"].sum()),
+        "preemption_causes": _causes(facts),
         "recomputed_tokens": int(requests["recomputed"].sum()),
         "extrapolated_fraction": _share(spans["steps"], spans["extrapolated"]),
     }
+
+
+def _causes(facts: Facts) -> dict[str, int]:
+    """How often a request lost its memory, by cause; a replica's failure is no preemption."""
+    mine = np.isin(facts.preemptions["request"], facts.requests["id"])
+    times = np.bincount(facts.preemptions["cause"][mine], minlength=len(CAUSES)).tolist()
+    return {cause: many for cause, many in zip(CAUSES, times, strict=True) if many}
 
 
 def _duration(facts: Facts, start: Ns, end: Ns | None) -> Ns:

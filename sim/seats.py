@@ -222,10 +222,11 @@ class Seats:
             return self._running
         return {one: None for one in self._running if not one.landing}
 
-    def _preempt(self, victim: SequenceView) -> None:
+    def _preempt(self, victim: SequenceView, cause: str) -> None:
         """`victim` gives its memory back and waits at the head of the queue to be recomputed."""
         assert isinstance(victim, Sequence)
         now = self.env.now
+        self.recorder.preempted(victim, self.index, cause, now)
         if victim in self.prefilling:
             self.prefilling.remove(victim)
             self._chunks = [chunk for chunk in self._chunks if chunk[0] is not victim]

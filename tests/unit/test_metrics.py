@@ -110,6 +110,7 @@ def test_a_preemption_is_one_long_time_between_two_tokens():
     assert found["itl_s"]["p95"] == pytest.approx(0.010)
     assert found["itl_s"]["p99"] == found["itl_s"]["max"] == pytest.approx(0.340)  # one of 98
     assert found["preemptions"] == 1
+    assert found["preemption_causes"] == {"decode": 1}
     assert found["recomputed_tokens"] == 64
 
 
@@ -143,6 +144,7 @@ def test_time_lost_to_a_preemption_before_the_first_token_is_other():
     assert outcome.ms("finish") == [110, 140]
     assert outcome.ms("first_token") == [20, 130]
     assert outcome["preemptions"] == [0, 5]
+    assert summary(outcome)["preemption_causes"] == {"prompt": 5}
     assert parts["queue"] == [0, 10 * MS]
     assert parts["other"] == [0, 5 * 10 * MS]
     assert parts["prefill"] == [20 * MS, (130 - 10 - 50) * MS]

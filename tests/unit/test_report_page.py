@@ -81,7 +81,7 @@ def test_every_run_gets_a_whole_page_that_loads_nothing(tmp_path, given):
 
 def test_a_served_run_draws_every_chart(tmp_path):
     _, _, figures = written(write_run(tmp_path))
-    assert sorted(figures) == sorted(CHARTS)
+    assert sorted(figures) == sorted([*CHARTS, "replicas"])
 
 
 def test_only_tiers_with_hits_are_shown(tmp_path):

@@ -21,7 +21,11 @@ COLUMNS = {
         *("arrival", "admitted", "first_token", "finish", *HITS, *PARTS),
         *("preemptions", "recomputed", "paused", "status", "reason"),
     ),
-    "spans": ("replica", "start", "end", "steps", "decodes", "chunk_tokens"),
+    "spans": (
+        *("replica", "start", "end", "steps", "decodes", "chunk_tokens"),
+        *("running", "waiting", "kv_leased", "kv_cached"),
+    ),
+    "handoffs": ("offered", "began", "landed"),
     "timeline": (
         *("at", "width", "running", "waiting", "kv_leased", "kv_cached", "prefill_tokens"),
         *("decode_tokens", "arrived", "finished", "prompt_tokens", *HITS),
@@ -32,7 +36,7 @@ COLUMNS = {
 """The columns that a report reads of each Parquet file."""
 MOVED, BUSY = "bytes:", "busy:"
 """Columns of the timeline for each link: before its name."""
-OPTIONAL = ("lifetimes",)
+OPTIONAL = ("lifetimes", "handoffs")
 """Tables that no warning asks for."""
 WORDS = {"status", "reason", "tier"}
 """Columns that hold text; all others hold numbers, NaN where something has not happened."""
@@ -51,6 +55,7 @@ class RunFolder:
     spans: "pd.DataFrame"
     timeline: "pd.DataFrame"
     lifetimes: "pd.DataFrame"
+    handoffs: "pd.DataFrame"
     missing: tuple[str, ...] = ()
     window: tuple[int, int | None] = field(default=(0, None))
     """The measured time in ns; None: to the end."""

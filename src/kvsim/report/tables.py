@@ -223,12 +223,27 @@ def _classes(summary: Summary) -> list[str]:
     ]
 
 
+CAUSES = {
+    "decode": "no room for the next tokens",
+    "prompt": "no room for a prompt",
+    "scheduler": "wanted by the scheduler",
+    "failure": "lost with a replica",
+}
+"""Why requests lost their memory, as it is said."""
+
+
+def _causes(summary: Summary) -> list[str]:
+    found = at(summary, "preemption_causes") or {}
+    return [f"{CAUSES.get(cause, cause)} {words.count(many)}" for cause, many in found.items()]
+
+
 _SAID = {
     "SLO by class": _classes,
     "Eviction": tier_words.bounds,
     "Tiers": tier_words.amounts,
     "Links": tier_words.links,
     "SSD wear": tier_words.wear,
+    "Preemptions": _causes,
     "95 % sure": _confidence,
     "Simulated in": _speed,
 }
