@@ -4,6 +4,7 @@ A step costs nothing per sequence. What depends on a sequence's length is writte
 the batch's own step count, which does not change while it decodes.
 """
 
+from collections.abc import Callable
 from heapq import heappop, heappush
 from math import isqrt
 from typing import NamedTuple
@@ -108,6 +109,8 @@ class DecodeBatch:
         """What its sequences share, where the attention kernel makes use of that."""
         self.rounds: Rounds | None = None
         """When answers are stored as they go on; None: they are not."""
+        self.left: Callable[[Sequence, int], None] | None = None
+        """Hears who leaves, and after which step; None: nobody wants to know."""
 
     def join(self, sequence: Sequence) -> None:
         """From the next step on `sequence` takes a token each step."""
@@ -148,6 +151,8 @@ class DecodeBatch:
             sight.exit(sequence.id, stored, steps)
         if self.sharing is not None:
             self.sharing.exit(sequence)
+        if self.left is not None:
+            self.left(sequence, steps)
 
     def advance(self, steps: int) -> None:
         """`steps` steps were taken; at most `horizon()`."""

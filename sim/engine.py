@@ -180,6 +180,7 @@ class Engine(Planning):
                 sequence.silent = now
             if sequence.admitted is not None:
                 sequence.preempted = now
+                self.recorder.preempted(sequence, self.index, "failure", now)
         for held in (self._running, self.suspended, self._leaving, self.waiting, self._late):
             held.clear()
         self._offers.clear()
@@ -343,8 +344,8 @@ class Engine(Planning):
         sequence._remaining -= 1
         if sequence.first_token is None:
             sequence.first_token = self.env.now
-        if sequence.silent is not None:
-            self.recorder.gaps.append(self.env.now - sequence.silent)
+        else:
+            self.recorder.sampled_again(sequence, self.env.now)
             sequence.silent = None
         if sequence.stretch and self.handoff is not None:
             self._hand_over(sequence)

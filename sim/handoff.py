@@ -110,10 +110,11 @@ class Handoff:
         target.memory.reserve(sequence, lacking)
         sequence.landing = True
         taken = made.taken = Held.of(sequence)
+        path, size = self.wires(made.source.index, target.index), lacking * self.token_bytes
+        wires = tuple(link.name for link in path)
         row = target.recorder.handing_over(
-            sequence.id, made.source.index, target.index, lacking * self.token_bytes, made.offered,
-            now,
-        )  # fmt: skip
+            sequence.id, made.source.index, target.index, size, wires, made.offered, now
+        )
         made.kept.give(sequence)
 
         def landed() -> None:
@@ -123,8 +124,6 @@ class Handoff:
             target.recorder.handed_over(row, at)
             self._land(made, taken._replace(computed=taken.computed), stored)
 
-        path = self.wires(made.source.index, target.index)
-        size = lacking * self.token_bytes
         if not size:
             landed()
             return

@@ -1,18 +1,22 @@
 """Numbers from facts: pure functions from the recorder's columns to what a user measures."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kvsim.sim.objectives import Objectives, all_of, mean
 from kvsim.sim.recorder import (
+    CAUSES,
     HANDOFF_COLUMNS,
     LEVEL_COLUMNS,
     LOOKUP_COLUMNS,
     NEVER,
+    PREEMPTION_COLUMNS,
     REQUEST_COLUMNS,
+    RESAMPLED_COLUMNS,
     SPAN_COLUMNS,
+    STAY_COLUMNS,
     TIERS,
     TRANSFER_COLUMNS,
     Recorder,
@@ -29,19 +33,7 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float64]
     Bools = NDArray[np.bool_]
 
-NO_LIMIT = float(1 << 62)
-"""ns that nothing takes."""
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99}
-
-
-@dataclass(frozen=True)
-class Targets:
-    """Service-level objectives; None is met by everything."""
-
-    ttft: Ns | None = None
-    tpot: Ns | None = None
-    kind: str | None = None
-    """The class of requests they are for; None: those that no other is for."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +44,12 @@ class Facts:
     spans: "dict[str, Ints]"
     status: "NDArray[np.str_]"
     kinds: "NDArray[np.str_]"
-    gaps: "Ints"
+    clients: "NDArray[np.str_]"
+    resampled: "dict[str, Ints]"
+    """Tokens that a prompt computed again, or with a tool's answer, ended with; `since`: of those
+    preempted, the token before."""
+    stays: "dict[str, Ints]"
+    """Who was in a decode batch, after and up to which of its steps; empty if nobody asked."""
     stalls: "Ints"
     """Rows of: time between two tokens of which steps passed without one, the last step's time in
     it, sequences."""
@@ -63,10 +60,14 @@ class Facts:
     """In order of their beginning, the refused ones too."""
     handoffs: "dict[str, Ints]"
     """KV that went from prefill to decode instances."""
+    preemptions: "dict[str, Ints]"
+    """Who lost its memory, and why."""
     levels: "dict[str, Ints]"
     """What each tier holds, from an instant on."""
     paths: tuple[tuple[str, ...], ...]
     """Names of the links of each path."""
+    wires: tuple[tuple[str, ...], ...]
+    """The same, of hand-offs."""
 
     @classmethod
     def of(cls, recorder: Recorder) -> "Facts":
@@ -78,14 +79,18 @@ class Facts:
             spans=_columns(recorder.spans, SPAN_COLUMNS),
             status=np.array(recorder.statuses, dtype=np.str_)[order],
             kinds=np.array(recorder.kinds, dtype=np.str_)[order],
-            gaps=np.array(recorder.gaps, dtype=np.int64),
+            clients=np.array(recorder.clients, dtype=np.str_)[order],
+            resampled=_columns(recorder.resampled, RESAMPLED_COLUMNS),
+            stays=_columns(recorder.stays, STAY_COLUMNS),
             stalls=np.array(recorder.stalls, dtype=np.int64).reshape(-1, 3),
             order=order,
             lookups=_columns(recorder.lookups, LOOKUP_COLUMNS),
             transfers=_columns(recorder.transfers, TRANSFER_COLUMNS),
             handoffs=_columns(recorder.handoffs, HANDOFF_COLUMNS),
+            preemptions=_columns(recorder.preemptions, PREEMPTION_COLUMNS),
             levels=_columns(recorder.levels, LEVEL_COLUMNS),
             paths=tuple(recorder.paths),
+            wires=tuple(recorder.wires),
         )
 
     def within(self, start: Ns, end: Ns | None) -> "Facts":
@@ -93,15 +98,22 @@ class Facts:
         if start == 0 and end is None:
             return self
         last = np.iinfo(np.int64).max if end is None else end
-        arrived = (self.requests["arrival"] >= start) & (self.requests["arrival"] < last)
+        arrived = self.arrived(start, end)
         return replace(
             self,
             requests={name: column[arrived] for name, column in self.requests.items()},
             spans=_steps_within(self.spans, start, last),
             status=self.status[arrived],
             kinds=self.kinds[arrived],
+            clients=self.clients[arrived],
             order=self.order[arrived],
         )
+
+    def arrived(self, start: Ns, end: Ns | None) -> "Bools":
+        """Which requests arrived in [start, end)."""
+        arrival = self.requests["arrival"]
+        late: Bools = arrival >= start
+        return late if end is None else late & (arrival < end)
 
 
 def _columns(rows: "array[int]", names: tuple[str, ...]) -> "dict[str, Ints]":
@@ -184,8 +196,10 @@ def token_intervals(facts: Facts) -> "tuple[Floats, Floats]":
     weights = np.repeat(spans["decodes"][decoding], steps).astype(np.float64)
     whole, last, many = facts.stalls.T
     # what was held waited for whole, not for its last step alone
-    times = np.concatenate((times, facts.gaps, whole, last))
-    return times, np.concatenate((weights, np.ones(len(facts.gaps)), many, -many))
+    again = facts.resampled["since"] != NEVER
+    gaps = (facts.resampled["at"] - facts.resampled["since"])[again]
+    times = np.concatenate((times, gaps, whole, last))
+    return times, np.concatenate((weights, np.ones(len(gaps)), many, -many))
 
 
 def handoffs(facts: Facts) -> dict[str, Any] | None:
@@ -227,54 +241,17 @@ def ttft_parts(requests: "dict[str, Ints]") -> "dict[str, Ints]":
     }
 
 
-def attainment(facts: Facts, targets: "Sequence[Targets]", now: Ns) -> "tuple[Bools, Bools]":
-    """Per arrived request: TTFT met, TPOT met. Rejected, or unfinished and late, is a miss.
-
-    Unfinished and not yet late counts as met so far.
-    """
-    requests = facts.requests
-    rejected = facts.status == "rejected"
-    done = facts.status == "finished"
-    started = requests["first_token"] != NEVER
-    waited = np.where(started, ttft(requests), now - requests["arrival"])
-    in_time = ~rejected & (waited <= _limits(facts, targets, "ttft"))
-    seen = np.where(done, requests["finish"], _last_heard(facts, now))
-    since = seen - requests["first_token"] - requests["paused"]
-    tokens = np.where(done, requests["output_tokens"], requests["generated"]) - 1
-    pace_kept = since <= _limits(facts, targets, "tpot") * np.maximum(tokens, 0)
-    steady = ~rejected & (~started | (done & (tokens <= 0)) | pace_kept)
-    return in_time, steady
-
-
-def _limits(facts: Facts, targets: "Sequence[Targets]", name: str) -> "Floats":
-    """Per request: the target of its class in ns; out of reach without one."""
-    limits = np.full(len(facts.kinds), NO_LIMIT)
-    for one in sorted(targets, key=lambda one: one.kind is not None):
-        limit: Ns | None = getattr(one, name)
-        mine = slice(None) if one.kind is None else facts.kinds == one.kind
-        limits[mine] = NO_LIMIT if limit is None else limit
-    return limits
-
-
-def _last_heard(facts: Facts, now: Ns) -> "Ints":
-    """Per request: the end of its replica's last span, up to which its tokens are counted."""
-    spans, replica = facts.spans, facts.requests["replica_decode"]
-    heard = np.full(max(replica.max(initial=0), spans["replica"].max(initial=0)) + 1, -1)
-    np.maximum.at(heard, spans["replica"], spans["end"])
-    last: Ints = np.where(heard < 0, now, heard)[replica]
-    return last
-
-
 def summarize(
-    facts: Facts, targets: "Sequence[Targets]", start: Ns, end: Ns | None, now: Ns
+    facts: Facts, objectives: Objectives, start: Ns, end: Ns | None, now: Ns
 ) -> dict[str, Any]:
     """Everything in `summary.json` that follows from facts alone."""
+    arrived_then = facts.arrived(start, end)
+    met = {name: who[arrived_then] for name, who in objectives.met(facts, now).items()}
+    every = all_of(met)
     facts = facts.within(start, end)
     requests, spans = facts.requests, facts.spans
     done = facts.status == "finished"
     duration = _duration(facts, start, end) / SECOND
-    in_time, steady = attainment(facts, targets, now)
-    good = int((in_time & steady & done).sum())
     arrived = len(done)
     prompt = int(requests["prompt_tokens"][requests["admitted"] != NEVER].sum())
     by_tier = {tier: int(requests[f"hit_{tier}"].sum()) for tier in TIERS}
@@ -282,9 +259,6 @@ def summarize(
 
     def per_second(amount: float) -> float | None:
         return amount / duration if duration else None
-
-    def share(met: "Bools") -> float | None:
-        return float(met.mean()) if arrived else None
 
     return {
         "requests": {
@@ -301,10 +275,14 @@ def summarize(
         **latencies(facts),
         "ttft_breakdown_s": breakdown(facts),
         "slo": {
-            "attainment": share(in_time & steady),
-            "goodput_rps": per_second(good),
-            "ttft_attainment": share(in_time),
-            "tpot_attainment": share(steady),
+            "attainment": mean(every),
+            "goodput_rps": per_second(int((every & done).sum())),
+            **{
+                f"{name}_attainment": mean(who)
+                for name, who in met.items()
+                if name in ("ttft", "tpot") or objectives.ask(name)
+            },
+            "by_class": objectives.by_class(facts, every),
         },
         "cache": {
             "prompt_tokens": prompt,
@@ -314,9 +292,17 @@ def summarize(
         },
         "handoff": handoffs(facts),
         "preemptions": int(requests["preemptions"].sum()),
+        "preemption_causes": _causes(facts),
         "recomputed_tokens": int(requests["recomputed"].sum()),
         "extrapolated_fraction": _share(spans["steps"], spans["extrapolated"]),
     }
+
+
+def _causes(facts: Facts) -> dict[str, int]:
+    """How often a request lost its memory, by cause; a replica's failure is no preemption."""
+    mine = np.isin(facts.preemptions["request"], facts.requests["id"])
+    times = np.bincount(facts.preemptions["cause"][mine], minlength=len(CAUSES)).tolist()
+    return {cause: many for cause, many in zip(CAUSES, times, strict=True) if many}
 
 
 def _duration(facts: Facts, start: Ns, end: Ns | None) -> Ns:

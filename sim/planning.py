@@ -102,7 +102,7 @@ class Planning(Seats):
         self._seat_landed()
         if batch.size:
             while batch.size and batch.demand(1) > memory.room:
-                self._preempt(self.preemption.victim(self._victims()))
+                self._preempt(self.preemption.victim(self._victims()), "decode")
             memory.grow(batch.demand(1))
         self._grown = 1
         if self._late:
@@ -189,7 +189,7 @@ class Planning(Seats):
                 case Resume(sequence):
                     self._resume(sequence)
                 case Preempt(sequence):
-                    self._preempt(sequence)
+                    self._preempt(sequence, "scheduler")
                     self.preempting = False
                     self._stands = 1  # the tiers are asked for it at the next boundary
                 case Hold():
@@ -214,7 +214,7 @@ class Planning(Seats):
                 self.preempting = self._stalled = True
                 return  # alone it fits: what holds the rest is about to let go of it
             victim = self.preemption.victim(victims)
-            self._preempt(victim)
+            self._preempt(victim, "prompt")
             if victim is sequence:
                 return
         memory.extend(sequence, tokens, now)

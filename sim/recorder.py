@@ -33,7 +33,10 @@ TRANSFER_COLUMNS = (
     "request", "tier", "place", "replica", "why", "head", "tokens", "bytes", "path", "sent",
     "began", "landed",
 )  # fmt: skip
-HANDOFF_COLUMNS = ("request", "source", "target", "bytes", "offered", "began", "landed")
+HANDOFF_COLUMNS = ("request", "source", "target", "bytes", "path", "offered", "began", "landed")
+PREEMPTION_COLUMNS = ("request", "replica", "cause", "at")
+RESAMPLED_COLUMNS = ("request", "since", "at")
+STAY_COLUMNS = ("request", "replica", "first", "last")
 LEVEL_COLUMNS = ("tier", "place", "at", "held", "arriving")
 
 TIERS = ("hbm", "dram", "ssd", "remote")
@@ -47,10 +50,17 @@ store above; why a store was refused, and they did not: the tier had fallen behi
 was in use; or they were copied from a slower tier ahead of a waiting request's turn."""
 
 
+CAUSES = ("decode", "prompt", "scheduler", "failure")
+"""Why a request lost its memory: there was no room for the next tokens of those who decode, or for
+a prompt; the scheduler wanted it so; its replica failed."""
+
+
 class Recorder:
     """Listens to the machine."""
 
-    def __init__(self) -> None:
+    def __init__(self, follows_tokens: bool = False) -> None:
+        self.follows_tokens = follows_tokens
+        """Whether it hears of stays, by which each request's tokens can be told apart."""
         self.requests = array("q")
         self.spans = array("q")
         self.clients: list[str] = []
@@ -58,8 +68,8 @@ class Recorder:
         self.statuses: list[str] = []
         self.reasons: dict[int, str] = {}
         """Why a request was rejected, by its row."""
-        self.gaps: list[Ns] = []
-        """Time between two tokens of a sequence that was preempted between them."""
+        self.resampled = array("q")
+        self.stays = array("q")
         self.stalls: list[tuple[Ns, Ns, int]] = []
         """Time between two tokens of sequences that were held or suspended between them, the last
         step's time in it, and how many sequences."""
@@ -71,8 +81,11 @@ class Recorder:
         self.transfers = array("q")
         self.levels = array("q")
         self.handoffs = array("q")
+        self.preemptions = array("q")
         self.paths: list[tuple[str, ...]] = []
         """Links that transfers have taken."""
+        self.wires: dict[tuple[str, ...], int] = {}
+        """Links that hand-offs have taken, and the number of each such path."""
         self.arrived = 0
         self.finished_count = 0
         self.rejected_count = 0
@@ -120,6 +133,15 @@ class Recorder:
                 int(moved * steps + more_moved * pairs),
             )
         )
+
+    def sampled_again(self, sequence: "Sequence", now: Ns) -> None:
+        """A prompt computed again, or with a tool's answer, ends with a token at `now`."""
+        since = NEVER if sequence.silent is None else sequence.silent
+        self.resampled.extend((sequence.id, since, now))
+
+    def stayed(self, replica: int, sequence: "Sequence", last: int) -> None:
+        """`sequence` took a token at each decode step of `replica` after one, up to `last`."""
+        self.stays.extend((sequence.id, replica, sequence._joined, last))
 
     def looked_up(
         self, sequence: "Sequence", tier: int, place: int, start: int, limit: int, now: Ns
@@ -169,15 +191,21 @@ class Recorder:
         self.transfers[end - 2], self.transfers[end - 1] = began, now
 
     def handing_over(
-        self, request: int, source: int, target: int, size: int, offered: Ns, now: Ns
-    ) -> int:
+        self, request: int, source: int, target: int, size: int, wires: tuple[str, ...],
+        offered: Ns, now: Ns,
+    ) -> int:  # fmt: skip
         """A request's KV begins to go from one replica to another; its row, for `handed_over`."""
-        self.handoffs.extend((request, source, target, size, offered, now, NEVER))
+        path = self.wires.setdefault(wires, len(self.wires))
+        self.handoffs.extend((request, source, target, size, path, offered, now, NEVER))
         return len(self.handoffs) - 1
 
     def handed_over(self, row: int, now: Ns) -> None:
         """All of it is there."""
         self.handoffs[row] = now
+
+    def preempted(self, sequence: "Sequence", replica: int, cause: str, now: Ns) -> None:
+        """`sequence` has lost the memory it had at `replica`."""
+        self.preemptions.extend((sequence.id, replica, CAUSES.index(cause), now))
 
     def level(self, tier: "Tier", now: Ns) -> None:
         """What a tier holds, and what is on its way there, has changed."""

@@ -5,6 +5,7 @@ What takes time is not here: `kvsim.sim.engine` lets it pass.
 
 from collections import deque
 from collections.abc import Mapping
+from functools import partial
 
 from kvsim.sim.batch import DecodeBatch
 from kvsim.sim.clock import Clock
@@ -51,6 +52,8 @@ class Seats:
         """Newcomers, since when, who came after the next step had been queued."""
         self.prefilling: list[Sequence] = []
         self.batch = DecodeBatch(memory.block_tokens, memory.block_bytes, memory.windows)
+        if recorder.follows_tokens:
+            self.batch.left = partial(recorder.stayed, index)
         self.suspended: dict[Sequence, Ns] = {}
         """Who decodes no more for now but keeps its memory, and since when it is silent."""
         self._leaving: dict[Sequence, None] = {}
@@ -219,10 +222,11 @@ class Seats:
             return self._running
         return {one: None for one in self._running if not one.landing}
 
-    def _preempt(self, victim: SequenceView) -> None:
+    def _preempt(self, victim: SequenceView, cause: str) -> None:
         """`victim` gives its memory back and waits at the head of the queue to be recomputed."""
         assert isinstance(victim, Sequence)
         now = self.env.now
+        self.recorder.preempted(victim, self.index, cause, now)
         if victim in self.prefilling:
             self.prefilling.remove(victim)
             self._chunks = [chunk for chunk in self._chunks if chunk[0] is not victim]

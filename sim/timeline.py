@@ -33,29 +33,29 @@ def timeline(facts: Facts, end: Ns, replicas: int) -> "dict[str, Floats]":
     width = edges[1] - edges[0]
     columns = {"at": edges[1:], "width": np.full(INTERVALS, width)}
     for name in ("running", "waiting", "decodes", "kv_leased"):
-        columns[name] = _integral(start, stop, spans[name], edges) / width
+        columns[name] = integral(start, stop, spans[name], edges) / width
     columns["waiting"] = np.minimum(columns["waiting"], _queued(facts, end, edges, columns))
-    columns["kv_cached"] = _integral(*_held(facts, end), edges) / width
-    columns["busy"] = _integral(start, stop, np.ones(len(start)), edges) / width / replicas
+    columns["kv_cached"] = integral(*_held(facts, end), edges) / width
+    columns["busy"] = integral(start, stop, np.ones(len(start)), edges) / width / replicas
     duration = np.maximum(stop - start, 1)
     decoded = spans["decodes"] * spans["steps"] / duration
-    columns["decode_tokens"] = _integral(start, start + duration, decoded, edges)
+    columns["decode_tokens"] = integral(start, start + duration, decoded, edges)
     prefilled = spans["chunk_tokens"] / duration
-    columns["prefill_tokens"] = _integral(start, start + duration, prefilled, edges)
+    columns["prefill_tokens"] = integral(start, start + duration, prefilled, edges)
     columns["arrived"] = _count(requests["arrival"], None, edges)
     columns["finished"] = _count(requests["finish"], None, edges)
     for name in ("prompt_tokens", *(f"hit_{tier}" for tier in TIERS)):
         columns[name] = _count(requests["admitted"], requests[name], edges)
     for rank, tier in enumerate(TIERS[1:], 1):
-        columns[f"held_{tier}"] = _integral(*_levels(facts, rank, end), edges) / width
+        columns[f"held_{tier}"] = integral(*_levels(facts, rank, end), edges) / width
     for name, moved in by_link(facts):
         done = moved["landed"] != NEVER
         begun, landed = moved["began"][done], moved["landed"][done]
         landed = np.maximum(landed, begun + 1)
         rate = moved["bytes"][done] / (landed - begun)
-        columns[f"bytes:{name}"] = _integral(begun, landed, rate, edges)
+        columns[f"bytes:{name}"] = integral(begun, landed, rate, edges)
         begun, until = flowing(moved, end)
-        used = _integral(begun, until, np.ones(len(begun)), edges) / width
+        used = integral(begun, until, np.ones(len(begun)), edges) / width
         columns[f"busy:{name}"] = np.clip(used, 0.0, 1.0)
     return columns
 
@@ -73,7 +73,7 @@ def _queued(facts: Facts, end: Ns, edges: "Floats", columns: "dict[str, Floats]"
     before = requests["queue"] + requests["load"]
     ready = np.where(admitted == NEVER, never, admitted - before)[there]
     over = np.where(requests["finish"] == NEVER, end, requests["finish"])[there]
-    here = _integral(ready, np.maximum(over, ready), np.ones(len(ready)), edges)
+    here = integral(ready, np.maximum(over, ready), np.ones(len(ready)), edges)
     queued: Floats = np.maximum(here / columns["width"] - columns["running"], 0.0)
     return queued
 
@@ -82,17 +82,17 @@ def _levels(facts: Facts, tier: int, end: Ns) -> "tuple[Numbers, Numbers, Number
     """What a tier holds stays until it changes."""
     mine = facts.levels["tier"] == tier
     levels = {name: column[mine] for name, column in facts.levels.items()}
-    return _until_next(levels["place"], levels["at"], levels["held"], end)
+    return until_next(levels["place"], levels["at"], levels["held"], end)
 
 
 def _held(facts: Facts, end: Ns) -> "tuple[Numbers, Numbers, Numbers]":
     """Cached bytes stay as they are until the replica's next span."""
     spans = facts.spans
-    return _until_next(spans["replica"], spans["start"], spans["kv_cached"], end)
+    return until_next(spans["replica"], spans["start"], spans["kv_cached"], end)
 
 
-def _until_next(
-    place: "NDArray[np.int64]", at: "NDArray[np.int64]", value: "NDArray[np.int64]", end: Ns
+def until_next(
+    place: "NDArray[np.int64]", at: "NDArray[np.int64]", value: "Numbers", end: Ns
 ) -> "tuple[Numbers, Numbers, Numbers]":
     """Each value from its instant to the next one of its place, the last one to `end`."""
     order = np.lexsort((at, place))
@@ -102,7 +102,7 @@ def _until_next(
     return start, np.maximum(start, stop), value[order]
 
 
-def _integral(start: "Numbers", stop: "Numbers", value: "Numbers", edges: "Floats") -> "Floats":
+def integral(start: "Numbers", stop: "Numbers", value: "Numbers", edges: "Floats") -> "Floats":
     """Per interval: the integral of the sum of `value` over [start, stop), in value x ns."""
     times = np.concatenate((start, stop)).astype(np.float64)
     steps = np.concatenate((value, -value)).astype(np.float64)

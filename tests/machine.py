@@ -141,7 +141,7 @@ class Machine:
 
     def build(self) -> Simulation:
         """The machine, ready to run."""
-        env, recorder = Clock(), Recorder()
+        env, recorder = Clock(), Recorder(follows_tokens=True)
         cluster = Cluster(env, Listed(self.requests, self.follow), self.router, recorder)
         self.fabric, self.below = Fabric(env), {}
         for index in range(self.replicas):

@@ -26,7 +26,7 @@ SUMMARY: dict[str, set[str]] = {
     "throughput": {"requests_per_s", "input_tokens_per_s", "output_tokens_per_s"},
     **dict.fromkeys(("ttft_s", "tpot_s", "itl_s", "e2e_s", "queue_s"), DISTRIBUTION),
     "ttft_breakdown_s": {"queue", "load", "prefill", "transfer", "other"},
-    "slo": {"attainment", "goodput_rps", "ttft_attainment", "tpot_attainment"},
+    "slo": {"attainment", "goodput_rps", "ttft_attainment", "tpot_attainment", "by_class"},
     "cache": {"prompt_tokens", "hit_tokens", "hit_rate", "by_tier", "evicted_bytes"},
     "transfers": set(),
     "tiers": set(),

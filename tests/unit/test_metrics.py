@@ -14,7 +14,8 @@ from scenarios import document
 from kvsim.policies.scheduler.chunked_prefill import ChunkedPrefill
 from kvsim.scenario.load import parse
 from kvsim.scenario.run import run
-from kvsim.sim.metrics import Facts, Targets, distribution, summarize, ttft_parts
+from kvsim.sim.metrics import Facts, distribution, summarize, ttft_parts
+from kvsim.sim.objectives import Objectives, Targets
 from kvsim.sim.physics import Peak, check
 from kvsim.units import MS, SECOND, Ns
 
@@ -30,7 +31,7 @@ def summary(
     start: Ns = 0,
     end: Ns | None = None,
 ) -> dict[str, Any]:
-    return summarize(outcome.facts, [targets], start, end, outcome.simulation.env.now)
+    return summarize(outcome.facts, Objectives([targets]), start, end, outcome.simulation.env.now)
 
 
 def until(machine: Machine, horizon: Ns, targets: Targets = NONE) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def until(machine: Machine, horizon: Ns, targets: Targets = NONE) -> dict[str, A
     simulation.run(horizon)
     facts = Facts.of(simulation.recorder)
     check(facts, simulation.recorder, [Peak(np.inf, np.inf)] * machine.replicas)
-    return summarize(facts, [targets], 0, horizon, horizon)
+    return summarize(facts, Objectives([targets]), 0, horizon, horizon)
 
 
 def two_requests() -> Machine:
@@ -109,6 +110,7 @@ def test_a_preemption_is_one_long_time_between_two_tokens():
     assert found["itl_s"]["p95"] == pytest.approx(0.010)
     assert found["itl_s"]["p99"] == found["itl_s"]["max"] == pytest.approx(0.340)  # one of 98
     assert found["preemptions"] == 1
+    assert found["preemption_causes"] == {"decode": 1}
     assert found["recomputed_tokens"] == 64
 
 
@@ -142,6 +144,7 @@ def test_time_lost_to_a_preemption_before_the_first_token_is_other():
     assert outcome.ms("finish") == [110, 140]
     assert outcome.ms("first_token") == [20, 130]
     assert outcome["preemptions"] == [0, 5]
+    assert summary(outcome)["preemption_causes"] == {"prompt": 5}
     assert parts["queue"] == [0, 10 * MS]
     assert parts["other"] == [0, 5 * 10 * MS]
     assert parts["prefill"] == [20 * MS, (130 - 10 - 50) * MS]
@@ -219,7 +222,7 @@ def test_each_class_has_targets_of_its_own():
     tight, loose = Targets(ttft=9 * MS, kind="chat"), Targets(tpot=9 * MS)
 
     def met(*targets: Targets) -> tuple[float, float]:
-        slo = summarize(facts, targets, 0, None, SECOND)["slo"]
+        slo = summarize(facts, Objectives(targets), 0, None, SECOND)["slo"]
         return slo["ttft_attainment"], slo["tpot_attainment"]
 
     assert met() == (1, 1)

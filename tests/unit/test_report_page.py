@@ -81,7 +81,7 @@ def test_every_run_gets_a_whole_page_that_loads_nothing(tmp_path, given):
 
 def test_a_served_run_draws_every_chart(tmp_path):
     _, _, figures = written(write_run(tmp_path))
-    assert sorted(figures) == sorted(CHARTS)
+    assert sorted(figures) == sorted([*CHARTS, "replicas"])
 
 
 def test_only_tiers_with_hits_are_shown(tmp_path):
@@ -225,6 +225,16 @@ def test_a_target_for_each_class_is_read(tmp_path):
     run = read(folder)
     assert run.targets("ttft") == [("chat", 0.5), ("batch", 10.0)]
     assert run.targets("tpot") == [("chat", 0.05)]
+
+
+def test_targets_of_other_classes_are_named_and_scaled_ones_have_no_place(tmp_path):
+    folder = write_run(tmp_path, requests=5)
+    (folder / "scenario.yaml").write_text(
+        'slo: [{class: chat, prompt: "> 100", ttft: 1 s, tpot: 5x}, {client: a, ttft: 5x}]'
+    )
+    run = read(folder)
+    assert run.targets("ttft") == [("chat, prompt > 100", 1.0)]
+    assert run.targets("tpot") == []
 
 
 def test_the_page_is_the_same_each_time(tmp_path):

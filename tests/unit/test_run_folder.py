@@ -48,7 +48,8 @@ def entries(folder: Path) -> list[str]:
 def test_a_run_leaves_the_summary_the_scenario_and_its_tables(result, tmp_path):
     folder = write(result, tmp_path / "a" / "b")
     tables = [
-        f"{name}.parquet" for name in ("requests", "spans", "timeline", "transfers", "lifetimes")
+        f"{name}.parquet"
+        for name in ("requests", "spans", "timeline", "transfers", "handoffs", "lifetimes")
     ]
     assert entries(folder) == sorted(["summary.json", "scenario.yaml", *tables])
     assert set(entries(folder)) <= set(FILES)

@@ -1,6 +1,13 @@
 """All charts of the report, in the order of the page."""
 
-from kvsim.report import cache_charts, latency_charts, tier_charts, time_charts
+from kvsim.report import (
+    cache_charts,
+    client_charts,
+    latency_charts,
+    replica_charts,
+    tier_charts,
+    time_charts,
+)
 from kvsim.report.chart import Chart
 from kvsim.report.folder import RunFolder
 from kvsim.report.measures import at
@@ -18,6 +25,12 @@ TIERS = (tier_charts.levels, tier_charts.links, tier_charts.reasons)
 def draw(run: RunFolder) -> dict[str, list[Chart]]:
     """Every chart of `run`, by section."""
     sections = {section: [chart(run) for chart in charts] for section, charts in CHARTS.items()}
+    if run.spans["replica"].nunique() > 1:
+        sections["Load"].append(replica_charts.over_time(run))
+    if run.handoffs["landed"].notna().any():
+        sections["Load"].append(replica_charts.handoffs(run))
+    if at(run.summary, "fairness"):
+        sections["Clients"] = [client_charts.service(run)]
     if at(run.summary, "cache.bound"):
         sections["Memory and cache"] += [cache_charts.bounds(run), *cache_charts.lives(run)]
     tiers = run.summary.get("tiers") or {}

@@ -21,7 +21,11 @@ COLUMNS = {
         *("arrival", "admitted", "first_token", "finish", *HITS, *PARTS),
         *("preemptions", "recomputed", "paused", "status", "reason"),
     ),
-    "spans": ("replica", "start", "end", "steps", "decodes", "chunk_tokens"),
+    "spans": (
+        *("replica", "start", "end", "steps", "decodes", "chunk_tokens"),
+        *("running", "waiting", "kv_leased", "kv_cached"),
+    ),
+    "handoffs": ("offered", "began", "landed"),
     "timeline": (
         *("at", "width", "running", "waiting", "kv_leased", "kv_cached", "prefill_tokens"),
         *("decode_tokens", "arrived", "finished", "prompt_tokens", *HITS),
@@ -32,7 +36,7 @@ COLUMNS = {
 """The columns that a report reads of each Parquet file."""
 MOVED, BUSY = "bytes:", "busy:"
 """Columns of the timeline for each link: before its name."""
-OPTIONAL = ("lifetimes",)
+OPTIONAL = ("lifetimes", "handoffs")
 """Tables that no warning asks for."""
 WORDS = {"status", "reason", "tier"}
 """Columns that hold text; all others hold numbers, NaN where something has not happened."""
@@ -51,6 +55,7 @@ class RunFolder:
     spans: "pd.DataFrame"
     timeline: "pd.DataFrame"
     lifetimes: "pd.DataFrame"
+    handoffs: "pd.DataFrame"
     missing: tuple[str, ...] = ()
     window: tuple[int, int | None] = field(default=(0, None))
     """The measured time in ns; None: to the end."""
@@ -70,15 +75,31 @@ class RunFolder:
         return int(max((column.max() for column in instants if column.notna().any()), default=0))
 
     def targets(self, name: str) -> list[tuple[str, float]]:
-        """SLO targets called `name` (ttft, tpot), as (class or "", seconds), smallest first."""
+        """SLO targets called `name` (ttft, tpot), as (class or "", seconds), smallest first.
+
+        Those scaled from what each request takes alone are no one number, and left out.
+        """
         given = self.scenario.get("slo")
         entries = given if isinstance(given, list) else [given]
         found = {
-            (str(entry.get("class", entry.get("kind", ""))), duration(entry[name]) / SECOND)
+            (_named(entry), duration(entry[name]) / SECOND)
             for entry in entries
-            if isinstance(entry, Mapping) and entry.get(name) is not None
+            if isinstance(entry, Mapping) and not _is_scaled(entry.get(name))
         }
         return sorted(found, key=lambda target: (target[1], target[0]))
+
+
+def _named(entry: Mapping[str, Any]) -> str:
+    """The conditions of an entry of `slo`."""
+    conditions = ("client", "prompt", "output", "turn")
+    found = [f"{key} {entry[key]}" for key in conditions if entry.get(key) is not None]
+    kind = entry.get("class", entry.get("kind"))
+    return ", ".join(found if kind is None else [str(kind), *found])
+
+
+def _is_scaled(limit: object) -> bool:
+    """`5x`, or nothing."""
+    return limit is None or str(limit).endswith("x")
 
 
 def read(path: Path) -> RunFolder:

@@ -96,8 +96,9 @@ def _cards(summary: Summary) -> Iterable[tuple[str, str, str]]:
     def note(**parts: str) -> str:
         return ", ".join(f"{key} {part}" for key, part in parts.items() if part != words.MISSING)
 
-    ttft_slo, tpot_slo = shown("slo.ttft_attainment"), shown("slo.tpot_attainment")
-    yield "SLO attainment", shown("slo.attainment"), note(TTFT=ttft_slo, TPOT=tpot_slo)
+    asked = {name: f"slo.{name.lower()}_attainment" for name in ("TTFT", "TPOT", "ITL", "E2E")}
+    met = {name: shown(path) for name, path in asked.items()}
+    yield "SLO attainment", shown("slo.attainment"), note(**met)
     rate = shown("throughput.requests_per_s", words.amount)
     yield "Goodput", _with(shown("slo.goodput_rps", words.amount), "/s"), f"of {rate} requests/s"
     for name in ("ttft_s", "tpot_s"):

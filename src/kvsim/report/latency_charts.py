@@ -92,7 +92,8 @@ def tpot_cdf(run: RunFolder) -> Chart:
     """Share of finished answers over time per output token."""
     rows = run.measured
     rows = rows[rows["finish"].notna() & (rows["output_tokens"] > 1)]
-    pace = (rows["finish"] - rows["first_token"]) / (rows["output_tokens"] - 1) / SECOND
+    whole = rows["finish"] - rows["first_token"] - rows["paused"].fillna(0)
+    pace = whole / (rows["output_tokens"] - 1) / SECOND
     values = _sorted(pace)
     what = "Time per output token after the first (TPOT), mean of each finished answer."
     if not len(values):

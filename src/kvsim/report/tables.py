@@ -156,7 +156,14 @@ _PHRASES = {
     "SLO": (("slo.attainment", "met {}", words.percent),
             ("slo.ttft_attainment", "TTFT {}", words.percent),
             ("slo.tpot_attainment", "TPOT {}", words.percent),
+            ("slo.itl_attainment", "ITL {}", words.percent),
+            ("slo.e2e_attainment", "E2E {}", words.percent),
+            ("slo.normalized_attainment", "E2E per token {}", words.percent),
             ("slo.goodput_rps", "goodput {} requests/s", words.amount)),
+    "SLO by class": (),
+    "Fairness": (("fairness.jain_index", "Jain's index {}", words.digits),
+                 ("fairness.largest_difference",
+                  "one client at most {} weighted tokens ahead while both waited", words.amount)),
     "Cache hits": (("cache.hit_rate", "{} of prompt tokens", words.percent),),
     "KV memory": (("memory.kv_peak_fraction", "peak {}", words.percent),
                   ("memory.kv_capacity_tokens", "capacity {} tokens", words.amount),
@@ -208,11 +215,35 @@ def _speed(summary: Summary) -> list[str]:
     return found + [f"{words.amount(many)} {name}" for name, many in counts.items() if many]
 
 
+def _classes(summary: Summary) -> list[str]:
+    """Who met their objectives, by class."""
+    return [
+        f"{name}: {words.percent(found.get('attainment'))} of {words.count(found.get('requests'))}"
+        for name, found in (at(summary, "slo.by_class") or {}).items()
+    ]
+
+
+CAUSES = {
+    "decode": "no room for the next tokens",
+    "prompt": "no room for a prompt",
+    "scheduler": "wanted by the scheduler",
+    "failure": "lost with a replica",
+}
+"""Why requests lost their memory, as it is said."""
+
+
+def _causes(summary: Summary) -> list[str]:
+    found = at(summary, "preemption_causes") or {}
+    return [f"{CAUSES.get(cause, cause)} {words.count(many)}" for cause, many in found.items()]
+
+
 _SAID = {
+    "SLO by class": _classes,
     "Eviction": tier_words.bounds,
     "Tiers": tier_words.amounts,
     "Links": tier_words.links,
     "SSD wear": tier_words.wear,
+    "Preemptions": _causes,
     "95 % sure": _confidence,
     "Simulated in": _speed,
 }

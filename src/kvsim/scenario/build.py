@@ -13,6 +13,7 @@ from kvsim.scenario.capacity import Capacity, capacity, shape
 from kvsim.scenario.choices import answer, answer_of_tier, check
 from kvsim.scenario.disaggregate import disaggregate
 from kvsim.scenario.incidents import arm
+from kvsim.scenario.objectives import asked
 from kvsim.scenario.residing import residence, site
 from kvsim.scenario.room import Room
 from kvsim.scenario.schema import WIDTHS, Pool, Scenario
@@ -22,11 +23,13 @@ from kvsim.sim.cluster import Cluster
 from kvsim.sim.engine import Engine
 from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
+from kvsim.sim.objectives import Objectives
 from kvsim.sim.physics import Peak
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.sharing import Sharing
 from kvsim.sim.simulation import Simulation
 from kvsim.sim.timing import StepTime
+from kvsim.sim.unloaded import Unloaded
 from kvsim.traces.request import Workload
 
 
@@ -50,6 +53,7 @@ class Machine:
     pools: tuple[Replica, ...]
     workload: Workload
     room: Room
+    objectives: Objectives
     simulation: Simulation
 
     @property
@@ -71,7 +75,7 @@ def build(scenario: Scenario, step_by_step: bool = False) -> Machine:
     tokens = step_tokens(scenario, kind)
     pools = tuple(replica(scenario, pool, kind, profile, tokens) for pool in scenario.cluster.pools)
     load = workload(scenario)
-    env, recorder = Clock(), Recorder()
+    env, recorder = Clock(), Recorder(asked(scenario.slo).ask("itl"))
     router = answer("router", scenario.policies.router)
     cluster = Cluster(env, load, router, recorder, profile.request_ns)
     bits = WIDTHS[scenario.precision.kv]
@@ -83,8 +87,11 @@ def build(scenario: Scenario, step_by_step: bool = False) -> Machine:
             cluster.engines.append(made)
     disaggregate(scenario, kind, pools, cluster, room)
     arm(scenario, cluster)
+    decoders = cluster.decoders or cluster.entries
+    unloaded = Unloaded(cluster.entries[0], decoders[0], tokens, profile.request_ns)
+    objectives = asked(scenario.slo, unloaded)
     simulation = Simulation(env, cluster, recorder)
-    return Machine(scenario, kind, profile, pools, load, room, simulation)
+    return Machine(scenario, kind, profile, pools, load, room, objectives, simulation)
 
 
 def step_tokens(scenario: Scenario, kind: Model) -> int:

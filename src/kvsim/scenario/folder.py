@@ -19,7 +19,8 @@ INSTANTS = ("admitted", "first_token", "finish", "session", "queue")
 """Columns of requests that may be null."""
 FILES = (
     "summary.json", "scenario.yaml", "requests.parquet", "spans.parquet", "timeline.parquet",
-    "transfers.parquet", "lifetimes.parquet", "report.html", "trace.perfetto.json",
+    "transfers.parquet", "handoffs.parquet", "lifetimes.parquet", "report.html",
+    "trace.perfetto.json",
 )  # fmt: skip
 """What a run folder holds."""
 
@@ -81,6 +82,7 @@ def _fill(result: Result, draft: Path) -> None:
     (draft / "scenario.yaml").write_text(dump(result.machine.scenario), encoding="utf-8")
     tables = {
         "requests": requests, "spans": spans, "timeline": over_time, "transfers": transfers,
+        "handoffs": handoffs,
         "lifetimes": lifetimes,
     }  # fmt: skip
     for name, table in tables.items():
@@ -143,6 +145,20 @@ def transfers(result: Result) -> "pa.Table":
     columns = {name: pa.array(values, mask=masked.get(name)) for name, values in rows.items()}
     for name, words in (("why", why), ("tier", tier), ("path", paths)):
         columns[name] = pa.DictionaryArray.from_arrays(rows[name], words)
+    return pa.table(columns)
+
+
+def handoffs(result: Result) -> "pa.Table":
+    """A row a hand-off from a prefill to a decode instance: instants in ns.
+
+    Offered with its first token, begun when there was room for it, landed unless it was called off.
+    """
+    import pyarrow as pa
+
+    rows = result.facts.handoffs
+    paths = pa.array([" > ".join(path) for path in result.facts.wires], pa.string())
+    columns = {n: pa.array(v, mask=v == NEVER) for n, v in rows.items()}
+    columns["path"] = pa.DictionaryArray.from_arrays(rows["path"], paths)
     return pa.table(columns)
 
 

@@ -18,8 +18,9 @@ from kvsim.scenario.build import Machine, build
 from kvsim.scenario.load import dump
 from kvsim.scenario.schema import Scenario
 from kvsim.scenario.tiers import tiers, transfers
+from kvsim.sim.fairness import fairness
 from kvsim.sim.labels import Labels
-from kvsim.sim.metrics import Facts, Targets, summarize
+from kvsim.sim.metrics import Facts, summarize
 from kvsim.sim.physics import PhysicsError, check
 from kvsim.sim.recorder import Recorder
 from kvsim.units import SECOND, Ns, seconds
@@ -80,7 +81,7 @@ def _summary(machine: Machine, facts: Facts, over: Ns) -> dict[str, Any]:
     now, start, end = simulation.env.now, scenario.measure.start, scenario.measure.end
     if end is not None:
         now = end = min(end, now) if simulation.partial else end
-    summary = summarize(facts, _targets(scenario), start, end, now)
+    summary = summarize(facts, machine.objectives, start, end, now)
     summary["requests"]["rejected_reasons"] = _rejections(simulation.recorder)
     summary["requests"]["dropped"] = getattr(machine.workload, "dropped", 0)
     engines = simulation.cluster.engines
@@ -89,9 +90,11 @@ def _summary(machine: Machine, facts: Facts, over: Ns) -> dict[str, Any]:
     summary["cache"]["bound"] = bounds(machine, facts, labels)
     measured = facts.within(start, end)
     _something_was_measured(machine, facts, measured)
+    fair = fairness(measured, over)
     return {
         "partial": simulation.partial,
         **summary,
+        **({"fairness": fair} if fair is not None else {}),
         "transfers": transfers(machine, facts, over),
         "tiers": tiers(machine, facts, labels, over),
         "gpu": _gpu(machine, facts, summary["duration_s"]),
@@ -133,12 +136,6 @@ def _something_was_measured(machine: Machine, facts: Facts, measured: Facts) -> 
         "measure: no request arrives from `from` on and before `to`; the first arrives at "
         f"{seconds(arrival.min()):g} s, the last at {seconds(arrival.max()):g} s."
     )
-
-
-def _targets(scenario: Scenario) -> list[Targets]:
-    if isinstance(scenario.slo, tuple):
-        return [Targets(one.ttft, one.tpot, one.kind) for one in scenario.slo]
-    return [Targets(scenario.slo.ttft, scenario.slo.tpot)]
 
 
 def _rejections(recorder: Recorder) -> dict[str, int]:

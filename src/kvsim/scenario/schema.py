@@ -3,29 +3,17 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
-    Discriminator,
     Field,
     PlainSerializer,
-    Tag,
     model_validator,
 )
 
+from kvsim.scenario.objectives import Objectives, Targets
+from kvsim.scenario.part import Duration, Part
 from kvsim.traces.generators import kinds
-from kvsim.units import MS, SECOND, duration, size
+from kvsim.units import size
 
-
-def _shown_time(value: int) -> str:
-    for unit, scale in (("s", SECOND), ("ms", MS), ("us", 1000)):
-        if value % scale == 0:
-            return f"{value // scale} {unit}"
-    return f"{value} ns"
-
-
-Duration = Annotated[int, BeforeValidator(duration), PlainSerializer(_shown_time)]
-"""In YAML a string with a unit; nanoseconds from then on."""
 Bytes = Annotated[int, BeforeValidator(size), PlainSerializer(lambda value: f"{value} B")]
 """In YAML a string with a unit; bytes from then on."""
 Choice = str | dict[str, dict[str, Any] | None]
@@ -33,12 +21,6 @@ Choice = str | dict[str, dict[str, Any] | None]
 Bits = Literal["fp32", "bf16", "fp16", "fp8", "int8", "fp4", "int4"]
 WIDTHS = {"fp32": 32, "bf16": 16, "fp16": 16, "fp8": 8, "int8": 8, "fp4": 4, "int4": 4}
 """Bits per element of each number format."""
-
-
-class Part(BaseModel):
-    """A piece of a scenario: unknown keys are errors, and nothing changes after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Precision(Part):
@@ -194,27 +176,6 @@ class Policies(Part):
     """Nothing can be listed here yet."""
     timing: Choice | None = None
     """Fitted where the GPU has a calibration, otherwise roofline, if it is left out."""
-
-
-class Targets(Part):
-    """Service-level objectives."""
-
-    ttft: Duration | None = None
-    tpot: Duration | None = None
-
-
-class ClassTargets(Targets):
-    """Objectives of one class of requests."""
-
-    kind: str | None = Field(None, alias="class")
-    """As the trace names it; left out: of all classes that are not named."""
-
-
-Objectives = Annotated[
-    Annotated[Targets, Tag("[one]")] | Annotated[tuple[ClassTargets, ...], Tag("[list]")],
-    Discriminator(lambda found: "[list]" if isinstance(found, list | tuple) else "[one]"),
-]
-"""Objectives of all requests, or a list by class. Tags are brackets: no key of a user's is."""
 
 
 class Incident(Part):

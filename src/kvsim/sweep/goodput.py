@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from kvsim.errors import InputError
 from kvsim.scenario import Scenario
+from kvsim.scenario.objectives import asked
 from kvsim.scenario.replications import student95
 from kvsim.sweep.judge import Verdict, judged
 from kvsim.sweep.rate import scaled
@@ -62,8 +63,7 @@ def goodput(
     """
     if not 0 < wanted <= 1:
         raise InputError(f"--attainment: found {wanted:g}; it is a share, above 0 and up to 1.")
-    slo = scenario.slo if isinstance(scenario.slo, tuple) else (scenario.slo,)
-    if all(value is None for one in slo for value in (one.ttft, one.tpot)):
+    if not asked(scenario.slo).ask("ttft", "tpot", "itl", "e2e", "normalized"):
         raise InputError("slo: goodput needs objectives; write slo: {ttft: 1 s, tpot: 50 ms}.")
     probes: list[Probe] = []
     found: list[tuple[float, float, Verdict]] = []

@@ -4,12 +4,16 @@ from typing import NamedTuple
 
 from kvsim.scenario import Scenario
 from kvsim.scenario.build import Machine
-from kvsim.scenario.run import Result, _targets, run
-from kvsim.sim.metrics import Facts, attainment
+from kvsim.scenario.run import Result, run
+from kvsim.sim.metrics import Facts
+from kvsim.sim.objectives import Objectives, all_of
 from kvsim.sim.recorder import REQUEST_COLUMNS, Recorder
 from kvsim.units import Ns
 
 WIDTH = len(REQUEST_COLUMNS)
+LATER = 1.1
+"""Requests that have ended, times those counted, when all are counted again: where tokens are
+followed one by one, counting reads all that has happened."""
 
 
 class Verdict(NamedTuple):
@@ -31,7 +35,6 @@ class Judge:
         self.wanted = wanted
         self.total = total
         """Requests of the whole run, where known: only then anything is certain before its end."""
-        self.targets = _targets(scenario)
         self.measured = (scenario.measure.start, scenario.measure.end)
         self.machine: Machine | None = None
         self.met = self.missed = self._seen = 0
@@ -45,9 +48,8 @@ class Judge:
         """True once it is certain whether enough requests meet their objectives."""
         if self.total is None or self.measured != (0, None):
             return False
-        done = len(recorder.statuses)
-        if done > self._seen:
-            self._count(recorder, now, done)
+        if len(recorder.statuses) > self._seen:
+            self._count(recorder, now)
         late = self._late(now)
         self.is_certain = (
             self.missed + late > (1 - self.wanted) * self.total
@@ -55,32 +57,44 @@ class Judge:
         )
         return self.is_certain
 
-    def _count(self, recorder: Recorder, now: Ns, done: int) -> None:
+    def _count(self, recorder: Recorder, now: Ns) -> None:
         """Requests that have ended since the last look."""
-        part = Recorder()
-        part.requests = recorder.requests[self._seen * WIDTH : done * WIDTH]
-        part.statuses, part.kinds = (
-            recorder.statuses[self._seen : done],
-            recorder.kinds[self._seen : done],
-        )
-        ttft, tpot = attainment(Facts.of(part), self.targets, now)
-        met = int((ttft & tpot).sum())
-        self.met += met
-        self.missed += done - self._seen - met
-        self._seen = done
+        whole = recorder.follows_tokens
+        if whole and len(recorder.statuses) < LATER * self._seen:
+            return
+        part = recorder if whole else _since(recorder, self._seen)
+        before = (0, 0) if whole else (self.met, self.missed)
+        met = all_of(self._objectives.met(Facts.of(part), now))
+        self.met = before[0] + int(met.sum())
+        self.missed = before[1] + int((~met).sum())
+        self._seen = len(recorder.statuses)
+
+    @property
+    def _objectives(self) -> Objectives:
+        assert self.machine is not None
+        return self.machine.objectives
 
     def _late(self, now: Ns) -> int:
         """Requests that wait and have missed their first token's deadline already."""
         assert self.machine is not None
-        limits = [one.ttft for one in self.targets if one.ttft is not None]
-        if len(limits) != len(self.targets):
+        limits = [one.ttft for one in self._objectives.targets]
+        if not all(isinstance(limit, int) for limit in limits):
             return 0
-        limit = max(limits)
+        limit = max(limit for limit in limits if isinstance(limit, int))
         return sum(
             sequence.first_token is None and now - sequence.request.arrival > limit
             for engine in self.machine.simulation.cluster.engines
             for sequence in engine.waiting
         )
+
+
+def _since(recorder: Recorder, row: int) -> Recorder:
+    """What a recorder has heard of requests from `row` on, but for their tokens one by one."""
+    part = Recorder()
+    part.requests = recorder.requests[row * WIDTH :]
+    part.statuses, part.kinds = recorder.statuses[row:], recorder.kinds[row:]
+    part.clients = recorder.clients[row:]
+    return part
 
 
 def judged(scenario: Scenario, wanted: float, total: int | None = None) -> Verdict:
