@@ -18,7 +18,7 @@ from kvsim.sim.policy.scheduling import (
     Scheduler,
     Stand,
 )
-from kvsim.sim.policy.tiering import Placement, Prefetch, Restore, RestoreView, Stored
+from kvsim.sim.policy.tiering import Placement, Prefetch, Range, Restore, RestoreView, Stored
 from kvsim.sim.policy.views import EngineView, Foretold, ReplicaView, SegmentView, SequenceView
 from kvsim.sim.registry import Registry
 
@@ -38,6 +38,7 @@ __all__ = [
     "Preemption",
     "Prefetch",
     "Prefill",
+    "Range",
     "ReplicaView",
     "Residence",
     "Residency",

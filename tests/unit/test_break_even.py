@@ -76,7 +76,7 @@ def test_explain_says_what_the_policy_does(tokens: int) -> None:
         tokens, 0, "ssd", round(one["load_ms"] * MS), round(one["compute_ms"] * MS), 0
     )
     wins = any(low <= tokens <= (high or tokens) for low, high in tier["load_wins"])
-    assert BreakEven().loads(view) == wins == (one["loads"] > 0)
+    assert bool(BreakEven().ways(view)) == wins == (one["loads"] > 0)
 
 
 def test_every_tier_of_every_pool_is_explained() -> None:

@@ -14,7 +14,7 @@ from kvsim.models import Model
 from kvsim.scenario.build import Replica, longest_context
 from kvsim.scenario.capacity import shape
 from kvsim.scenario.room import Room
-from kvsim.scenario.schema import WIDTHS, Scenario
+from kvsim.scenario.schema import Scenario
 from kvsim.sim.clock import Clock
 from kvsim.sim.fabric import Fabric
 from kvsim.sim.tier import Reach
@@ -30,8 +30,7 @@ FINER = 2
 def break_even(scenario: Scenario, kind: Model, parts: list[Replica]) -> list[list[dict[str, Any]]]:
     """Per pool, per tier that its first replica reaches: where loading wins; times by length."""
     memory = scenario.cluster.memory
-    bits = WIDTHS[scenario.precision.kv]
-    room = Room(Clock(), scenario, kind.layout.bytes_per_token(bits) * memory.block_tokens)
+    room = Room(Clock(), scenario, kind.layout, kind.hidden_bytes())
     longest = longest_context(scenario, kind)
     found = []
     for part in parts:
