@@ -1,9 +1,9 @@
 """Restore: hidden states."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from kvsim.sim.policy import Range, Restore, RestoreView, restore
+from kvsim.sim.policy import Kept, Range, Restore, RestoreView, restore
 
 
 @restore.register("hcache")
@@ -17,7 +17,7 @@ class HCache(Restore):
     layers are kept as KV so that link and GPU take equally long; here none are.
     """
 
-    form: ClassVar[Literal["kv", "hidden", "both"]] = "hidden"
+    form: ClassVar[Kept] = "hidden"
 
     def ways(self, view: RestoreView) -> tuple[Range, ...]:
         """All of it."""

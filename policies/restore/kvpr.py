@@ -1,9 +1,9 @@
 """Restore: split between hidden states and KV."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
-from kvsim.sim.policy import Range, Restore, RestoreView, restore
+from kvsim.sim.policy import Kept, Range, Restore, RestoreView, restore
 
 
 @restore.register("kvpr")
@@ -18,7 +18,7 @@ class KVPR(Restore):
     prefix that comes back.
     """
 
-    form: ClassVar[Literal["kv", "hidden", "both"]] = "both"
+    form: ClassVar[Kept] = "both"
 
     def ways(self, view: RestoreView) -> tuple[Range, ...]:
         """l project / s = (s - l) load / s."""

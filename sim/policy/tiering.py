@@ -5,6 +5,9 @@ from typing import ClassVar, Literal, NamedTuple
 
 from kvsim.units import Ns
 
+Kept = Literal["kv", "hidden", "both"]
+"""What a tier keeps of a token: its KV, the hidden states that each layer reads, or both."""
+
 
 class RestoreView(NamedTuple):
     """A stretch of a request's KV that a lower tier holds, and what getting it back would take."""
@@ -41,8 +44,8 @@ class Restore(ABC):
     on its way while the request computes what precedes it.
     """
 
-    form: ClassVar[Literal["kv", "hidden", "both"]] = "kv"
-    """What tiers keep: KV, the hidden states that each layer reads, or both."""
+    form: ClassVar[Kept] = "kv"
+    """What tiers keep."""
     piece: int = 0
     """Tokens that are loaded at a time, from the end on, until computing, as many tokens a step,
     meets them; 0: there is no meeting, all that is to be loaded is."""

@@ -11,6 +11,7 @@ from kvsim.scenario.choices import answer, answer_of_tier
 from kvsim.scenario.schema import WIDTHS, Bits, Scenario, Tiers, TierSpec
 from kvsim.sim.clock import Clock
 from kvsim.sim.fabric import Fabric, Link
+from kvsim.sim.policy import Kept
 from kvsim.sim.tier import Reach, Tier
 
 Path = tuple[Link, ...]
@@ -28,7 +29,14 @@ class Spot:
 class Room:
     """Tiers and links of all nodes. Built once, then asked for each replica's reach."""
 
-    def __init__(self, clock: Clock, scenario: Scenario, layout: KVLayout, hidden: int) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        scenario: Scenario,
+        layout: KVLayout,
+        hidden: int,
+        form: Kept | None = None,
+    ) -> None:
         self.scenario = scenario
         self.fabric = Fabric(clock)
         self.tiers: dict[tuple[str, int], Tier] = {}
@@ -37,7 +45,8 @@ class Room:
         self._block_bytes = layout.bytes_per_token(bits) * block
         self._hidden_bytes = hidden * block
         """Of a block's hidden states, given those of a token."""
-        self._form = answer("restore", scenario.policies.restore).form
+        self._form: Kept = form or answer("restore", scenario.policies.restore).form
+        """What tiers keep; as the restore answer wants it if nobody says."""
         self.spots: list[Spot] = []
         """Of all replicas, in their order."""
         self._taken = 0
