@@ -51,6 +51,7 @@ class Ledger:
         self._matmuls = [m for m in model.matmuls(tensor) if m.rows != "sampled"]
         self._heads = [m for m in model.matmuls(tensor) if m.rows == "sampled"]
         self._token_flops = model.token_flops(tensor) + model.state_flops(tensor)
+        self._projection_flops = sum(one.flops(1) for one in model.projections(tensor))
         self._head_flops = model.head_flops(tensor)
         self._flops = [one.pair_flops(prefill=False) for one in self.classes]
         self._bytes = [one.read_bytes(kv_bits) for one in self.classes]
@@ -71,7 +72,9 @@ class Ledger:
     def products(self, rows: int, sampled: int) -> Amount:
         """The matrix products of one sub-batch: `rows` tokens, of which `sampled` take a token."""
         flops = self._token_flops * rows + self._head_flops * sampled
-        moved = sum(m.weight_bytes(rows, self.weight_bits) for m in self._matmuls)
+        moved = 0
+        if rows:
+            moved = sum(m.weight_bytes(rows, self.weight_bits) for m in self._matmuls)
         if sampled:
             moved += sum(m.weight_bytes(sampled, HEAD_BITS) for m in self._heads)
         byte_time = int(moved * self._per_byte) + 1
@@ -84,6 +87,8 @@ class Ledger:
         tokens, flops, moved = work.decodes, 0, 0
         for chunk in work.chunks:
             tokens += chunk.tokens
+            flops += chunk.projected * self._projection_flops
+            moved += chunk.projected * self._written
             for one, pair, size in self._prompts:
                 flops += pair * one.pairs(chunk.tokens, chunk.history)
                 moved += size * (min(chunk.history, one.window or chunk.history) + chunk.tokens)

@@ -30,6 +30,8 @@ class Linear(StepTime):
     counts it. Nothing is known of FLOPs and bytes, so none are counted.
     """
 
+    projects = False
+
     def __init__(
         self, model: Model, tensor: int, pipeline: int, prefill: Terms, few: Terms, many: Terms,
         threshold: int,

@@ -88,6 +88,16 @@ class Model:
         head = self._head
         return (*products, Matmul(head.name, head.n(tensor), head.k(tensor), 1, rows="sampled"))
 
+    def projections(self, tensor: int = 1) -> tuple[Matmul, ...]:
+        """The matrix products on one rank that make of hidden states what layers keep of tokens."""
+        widths = Counter(stored for layer in self.layers if (stored := layer.stored(tensor)))
+        return tuple(Matmul("kv", n, self.hidden, times) for n, times in widths.items())
+
+    def hidden_bytes(self) -> int:
+        """Bytes per token of the hidden states out of which all layers can make what they keep."""
+        layers = sum(1 for layer in self.layers if layer.stored())
+        return layers * self.hidden * ACTIVATION_BYTES
+
     def attention(self, tensor: int = 1) -> tuple[Attention, ...]:
         """The attention classes that read the text's own KV, in the order of their first layer.
 

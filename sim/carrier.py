@@ -5,7 +5,7 @@ from collections.abc import Callable
 from kvsim.sim.fabric import LOAD, STORE, Fabric, Link
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.sequence import Sequence
-from kvsim.sim.tier import Reach, Tier
+from kvsim.sim.tier import Piece, Reach, Tier
 
 
 class Carrier:
@@ -49,15 +49,15 @@ class Carrier:
         flow = self.fabric.send(size, path, done, STORE, reach.write_ceiling)
 
     def load(
-        self, sequence: Sequence, reach: Reach, start: int, end: int,
+        self, sequence: Sequence, piece: Piece,
         begun: Callable[[], None], landed: Callable[[], None],
     ) -> None:  # fmt: skip
-        """Move tokens [start, end) up, book it, then call `landed`.
+        """Move `piece` up, book it, then call `landed`.
 
         `begun` is called when the first layer is there, which is all if there is one part only.
         """
-        row = self.book(sequence, reach, "load", start, end)
-        size = reach.tier.bytes(end - start)
+        reach, size = piece.stretch.reach, piece.size
+        row = self.book(sequence, reach, "load", piece.start, piece.end, size=size)
         first = -(size // -self.layers)
 
         def done() -> None:
@@ -74,6 +74,19 @@ class Carrier:
 
         flow = self.fabric.send(first, reach.read, first_landed, LOAD, reach.read_ceiling)
 
+    def fetch(
+        self, sequence: Sequence, piece: Piece, landed: Callable[[], None], goes_on: bool
+    ) -> None:
+        """Move `piece` up as a whole; `goes_on` if it continues one that has just landed."""
+        reach, size = piece.stretch.reach, piece.size
+        row = self.book(sequence, reach, "load", piece.start, piece.end, size=size)
+
+        def done() -> None:
+            self.recorder.landed(row, flow.began, self.fabric.clock.now)
+            landed()
+
+        flow = self.fabric.send(size, reach.read, done, LOAD, reach.read_ceiling, goes_on)
+
     def bring(
         self, sequence: Sequence, tier: Tier, start: int, end: int, path: tuple[Link, ...]
     ) -> int:
@@ -82,19 +95,20 @@ class Carrier:
         began = now + sum(link.latency for link in path)
         number = self.recorder.path(tuple(link.name for link in path))
         return self.recorder.sent(
-            sequence.id, tier, self.replica, "ahead", start, end - start, number, now, began
-        )
+            sequence.id, tier, self.replica, "ahead", start, end - start, tier.bytes(end - start),
+            number, now, began,
+        )  # fmt: skip
 
     def book(
         self, sequence: Sequence, reach: Reach, why: str, start: int, end: int,
-        path: tuple[Link, ...] = (),
+        path: tuple[Link, ...] = (), size: int | None = None,
     ) -> int:  # fmt: skip
         """A transfer that begins, or a store that is refused; its row."""
         now, path = self.fabric.clock.now, path or (reach.read if why == "load" else reach.write)
         began = now + sum(link.latency for link in path)
         return self.recorder.sent(
-            sequence.id, reach.tier, self.replica, why, start, end - start, self._paths[path],
-            now, began,
+            sequence.id, reach.tier, self.replica, why, start, end - start,
+            reach.tier.bytes(end - start) if size is None else size, self._paths[path], now, began,
         )  # fmt: skip
 
 

@@ -21,7 +21,7 @@ from kvsim.sim.recorder import Recorder
 from kvsim.sim.rounds import Rounds
 from kvsim.sim.sequence import Sequence
 from kvsim.sim.span import PLAIN, TICK, Span
-from kvsim.sim.timing import Chunk, StepTime, Work
+from kvsim.sim.timing import StepTime, Work
 from kvsim.units import Ns
 
 
@@ -225,9 +225,10 @@ class Engine(Planning):
 
     def poke(self) -> None:
         """Memory has changed: whoever waits may have a chance."""
-        wanted = self.waiting or self._offers or self._landed
+        begun = self.prefilling or self._stuck
+        wanted = self.waiting or self._offers or self._landed or begun
         if self._span is None:
-            if self.is_up and (wanted or self.prefilling):
+            if self.is_up and wanted:
                 self.sleeper.wake(PLAN + self.index)
         elif self.sleeper.is_idle:
             self.sleeper.wake(FINISH + self.index)
@@ -237,7 +238,9 @@ class Engine(Planning):
     def _begin(self) -> Span:
         """The span for the batch as it stands, as long as nothing known beforehand changes it."""
         batch, memory = self.batch, self.memory
-        chunks = tuple(Chunk(tokens, sequence.computed) for sequence, tokens in self._chunks)
+        chunks = tuple(
+            chunk for sequence, tokens in self._chunks for chunk in sequence.chunks(tokens)
+        )
         ending = sum(tokens == sequence.missing for sequence, tokens in self._chunks)
         if self._held:
             nothing = (0,) * len(self.sights)
@@ -290,7 +293,7 @@ class Engine(Planning):
         elif batch.size and self._silent is None:
             self._silent = span.start >> TICK
         for sequence, tokens in self._chunks:
-            sequence.computed += tokens
+            sequence.advance(tokens)
             if not sequence.missing:
                 self._sample(sequence, done)
         for sequence in sorted(done, key=lambda sequence: sequence.id):

@@ -10,12 +10,13 @@ from kvsim.sim.carrier import Carrier
 from kvsim.sim.fabric import Fabric
 from kvsim.sim.looking_ahead import LookingAhead
 from kvsim.sim.memory import KVMemory
-from kvsim.sim.policy import Restore, RestoreView
+from kvsim.sim.policy import Range, Restore, RestoreView
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.sequence import Sequence
 from kvsim.sim.storing import Stores
-from kvsim.sim.tier import Piece, Reach
-from kvsim.sim.timing import Chunk, StepTime, alone
+from kvsim.sim.tier import Form, Piece, Reach, Stretch
+from kvsim.sim.timing import Chunk, StepTime, alone, projection
+from kvsim.units import Ns
 
 
 class Hierarchy:
@@ -51,7 +52,8 @@ class Hierarchy:
     def wanted(self, sequence: Sequence, ahead: int) -> list[Piece]:
         """What to bring up for `sequence`, with `ahead` tokens of others to be computed before it.
 
-        Pieces are asked for in order of the text; the first that is not worth it ends the list.
+        Stretches are asked for in order of the text; the first that is not loaded to its end is the
+        last. Tokens before the first piece are computed while it comes.
         """
         found: list[Piece] = []
         start = self.memory.cached(sequence)
@@ -64,12 +66,41 @@ class Hierarchy:
             self.recorder.looked_up(sequence, tier.rank, tier.place, start, limit, now)
             if end <= start:
                 continue
-            piece = Piece(reach, leaf, start, end)
-            if not self.restore.loads(self._view(piece, ahead)):
+            stretch = Stretch(reach, leaf, start, end)
+            pieces = self._pieces(stretch, self.restore.ways(self._view(stretch, ahead)))
+            if found and pieces and pieces[0].start > start:
                 break
-            found.append(piece)
+            found += pieces
+            if not pieces or pieces[-1].end < end:
+                break
             start = end
         return found
+
+    def lock(self, sequence: Sequence, pieces: list[Piece]) -> None:
+        """`pieces` can neither leave their tiers nor move until each has been let go."""
+        now, label_tokens = self.fabric.clock.now, self._label_tokens(sequence)
+        for piece in pieces:
+            stretch = piece.stretch
+            stretch.start = stretch.start if stretch.pieces else piece.start
+            stretch.end = piece.end
+            stretch.pieces += 1
+        for stretch in {piece.stretch: None for piece in pieces}:
+            tree = stretch.reach.tier.tree
+            if stretch.end < stretch.leaf.end:
+                stretch.leaf = tree.split(stretch.leaf, stretch.end, label_tokens)
+            tree.lock(stretch.leaf, now)
+
+    def let_go(self, piece: Piece) -> None:
+        """`piece` has landed. An exclusive tier does not keep what has been loaded."""
+        stretch = piece.stretch
+        stretch.pieces -= 1
+        if stretch.pieces:
+            return
+        tier, now = stretch.reach.tier, self.fabric.clock.now
+        tier.tree.unlock(stretch.leaf, now)
+        if tier.placement.exclusive:
+            tier.tree.demoted += tier.tree.drop(stretch.leaf, stretch.start)
+            self.recorder.level(tier, now)
 
     def load(
         self,
@@ -78,10 +109,7 @@ class Hierarchy:
         begun: Callable[[], None],
         landed: Callable[[], None],
     ) -> None:
-        """Bring `pieces` up; call `begun` when all first layers are there, `landed` at the end.
-
-        The pieces can neither leave their tiers nor move meanwhile.
-        """
+        """Bring `pieces` up; call `begun` when all first layers are there, `landed` at the end."""
         left = len(pieces)
         beginning = len(pieces)
 
@@ -96,11 +124,7 @@ class Hierarchy:
         def arrived(piece: Piece) -> Callable[[], None]:
             def done() -> None:
                 nonlocal left
-                tier = piece.reach.tier
-                tier.tree.unlock(piece.leaf, self.fabric.clock.now)
-                if tier.placement.exclusive:
-                    tier.tree.demoted += tier.tree.drop(piece.leaf, piece.start)
-                    self.recorder.level(tier, self.fabric.clock.now)
+                self.let_go(piece)
                 left -= 1
                 if not left:
                     self.carrier.on_land[0]()
@@ -109,24 +133,39 @@ class Hierarchy:
 
             return done
 
-        now, label_tokens = self.fabric.clock.now, self._label_tokens(sequence)
-        for index, piece in enumerate(pieces):
-            tree = piece.reach.tier.tree
-            if piece.end < piece.leaf.end:
-                leaf = tree.split(piece.leaf, piece.end, label_tokens)
-                pieces[index] = piece = piece._replace(leaf=leaf)
-            tree.lock(piece.leaf, now)
         for piece in pieces:
-            self.carrier.load(
-                sequence, piece.reach, piece.start, piece.end, first_layer, arrived(piece)
-            )
+            self.carrier.load(sequence, piece, first_layer, arrived(piece))
 
-    def _view(self, piece: Piece, ahead: int) -> RestoreView:
-        tokens = piece.end - piece.start
-        load = self.fabric.estimate(piece.size, piece.reach.read, piece.reach.read_ceiling)
-        compute = alone(self.timing, Chunk(tokens, piece.start), self.classes)
+    def _pieces(self, stretch: Stretch, ways: tuple[Range, ...]) -> list[Piece]:
+        """`ways` in whole blocks, without what is computed."""
+        found: list[Piece] = []
+        block, told, at = self.memory.block_tokens, 0, stretch.start
+        for tokens, way in ways:
+            told += tokens
+            stop = min(stretch.start + told // block * block, stretch.end)
+            if way != "compute":
+                if stop > at:
+                    found.append(Piece(stretch, at, stop, way))
+            elif found:
+                break
+            at = stop
+        return found
+
+    def _view(self, stretch: Stretch, ahead: int) -> RestoreView:
+        reach, tokens = stretch.reach, stretch.end - stretch.start
+
+        def load(form: Form) -> Ns:
+            size = reach.tier.size(tokens, form)
+            return self.fabric.estimate(size, reach.read, reach.read_ceiling)
+
+        compute = alone(self.timing, Chunk(tokens, stretch.start), self.classes)
         waiting = alone(self.timing, Chunk(ahead, 0), self.classes) if ahead else 0
-        return RestoreView(tokens, piece.start, piece.reach.tier.name, load, compute, waiting)
+        hidden = project = 0
+        if reach.tier.hidden:
+            hidden, project = load("hidden"), projection(self.timing, tokens, self.classes)
+        return RestoreView(
+            tokens, stretch.start, reach.tier.name, load("kv"), compute, waiting, hidden, project
+        )
 
     def _label_tokens(self, sequence: Sequence) -> int:
         return sequence.request.block_tokens or self.memory.block_tokens

@@ -138,19 +138,16 @@ class KVMemory:
 
     def extends(self, sequence: Sequence, tokens: int) -> bool:
         """Whether `tokens` more of an admitted `sequence` can be stored."""
-        stored = sequence.computed
-        return self.bytes(stored + tokens) - self.bytes(stored) <= self.room
+        return self._wanted(sequence, tokens) <= self.room
 
     def extend(self, sequence: Sequence, tokens: int, now: Ns) -> None:
         """Store `tokens` more of `sequence` and publish its full blocks."""
-        stored = sequence.computed
-        self._claim(self.bytes(stored + tokens) - self.bytes(stored))
-        self._publish(sequence, stored + tokens, now)
+        self._claim(self._wanted(sequence, tokens))
+        self._publish(sequence, sequence.after(tokens), now)
 
     def reserve(self, sequence: Sequence, tokens: int) -> None:
         """Take the room for `tokens` more of `sequence` that are on their way."""
-        stored = sequence.computed
-        self._claim(self.bytes(stored + tokens) - self.bytes(stored))
+        self._claim(self._wanted(sequence, tokens))
 
     def grow(self, wanted: int) -> None:
         """Take `wanted` bytes for blocks of the decode batch."""
@@ -160,12 +157,13 @@ class KVMemory:
         """`sequence` leaves: its full blocks stay until they are evicted, the rest is free."""
         assert sequence.leaf is not None
         self._publish(sequence, sequence.computed, now)
-        self.private -= self.bytes(sequence.computed)
+        self.private -= self.bytes(sequence.held)
         self.private += sequence.published // self.block_tokens * self.block_bytes
         if self.caching:
             self.tree.unlock(sequence.leaf, now)
         sequence.leaf = None
-        sequence.published = 0
+        sequence.published = sequence.raw = 0
+        sequence.gap = None
 
     def publish(self, sequence: Sequence, tokens: int, now: Ns) -> None:
         """Let others find the full blocks of the first `tokens` of `sequence`."""
@@ -176,6 +174,11 @@ class KVMemory:
         self.tree.check()
         assert self.private >= 0
         assert self.private + self.tree.bytes <= self.capacity
+
+    def _wanted(self, sequence: Sequence, tokens: int) -> int:
+        """Bytes that `tokens` more of an admitted `sequence` take on top of what it holds."""
+        held = sequence.held
+        return self.bytes(max(held, sequence.after(tokens))) - self.bytes(held)
 
     def _claim(self, wanted: int) -> None:
         self.private += wanted
@@ -191,8 +194,8 @@ class KVMemory:
         tokens -= tokens % self.block_tokens
         if not self.caching or tokens <= sequence.published or leaf.end != sequence.published:
             return
-        if sequence.landing:
-            return  # nothing is read before it has landed
+        if sequence.landing or sequence.raw:
+            return  # nothing is read before it has landed and is KV
         label_tokens = sequence.request.block_tokens or self.block_tokens
         leaf = self.tree.insert(leaf, sequence.labels, label_tokens, tokens, now)
         if self.tree.signs:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from kvsim.sim.clock import Clock
 from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
+from kvsim.sim.restoring import Restoring
 from kvsim.sim.sequence import Sequence
 from kvsim.sim.span import TICK, Span
 from kvsim.sim.tier import Piece
@@ -30,6 +31,7 @@ class Parking:
         self.lease = lease
         """Gives a sequence what HBM has of it."""
         self.parked: dict[Sequence, None] = {}
+        self.restoring = Restoring(hierarchy, self._filled)
 
     def fetch(self) -> None:
         """Ask the tiers for what waiting requests lack, in order, as far as memory reaches."""
@@ -44,7 +46,7 @@ class Parking:
             pieces = [] if sequence.asked else self.hierarchy.wanted(sequence, ahead)
             sequence.asked = True
             if pieces:
-                self._park(sequence, pieces)
+                self._restore(sequence, pieces)
             else:
                 reserved += wanted
                 ahead += sequence.missing
@@ -71,7 +73,7 @@ class Parking:
 
         False: nobody has any to give, or KV is on its way and will change that.
         """
-        if self.parked:
+        if self.parked or self.restoring.gaps:
             return False
         for sequence in reversed(self.waiting):
             if sequence.leaf is not None and not sequence.landing:
@@ -80,38 +82,68 @@ class Parking:
                 return True
         return False
 
-    def _park(self, sequence: Sequence, pieces: list[Piece]) -> None:
-        """`sequence` gets its room and leaves the queue until `pieces` have landed."""
-        now = self.clock.now
-        self.waiting.remove(sequence)
-        self.parked[sequence] = None
-        sequence.parked = now
+    def set_apart(self) -> None:
+        """Who has come to its gap in the queue leaves it until all of the gap has landed."""
+        for sequence in self.restoring.gaps:
+            if sequence.is_stuck and sequence.admitted is None and sequence.parked is None:
+                self._leave(sequence)
+
+    def _restore(self, sequence: Sequence, pieces: list[Piece]) -> None:
+        """`sequence` gets its room, and `pieces` begin to come; it leaves the queue until it can go
+        on."""
+        now, is_new = self.clock.now, sequence.hits is None
         self.lease(sequence, now)
-        tokens = pieces[-1].end - sequence.computed
-        self.memory.reserve(sequence, tokens)
-        if sequence.hits is None:
+        self.memory.reserve(sequence, pieces[-1].end - sequence.computed)
+        if is_new:
             sequence.hits = sequence.computed
-            sequence.loaded = {p.reach.tier.name: p.end - p.start for p in pieces}
+        first, rest = self.restoring.divided(pieces, sequence.computed)
+        self.hierarchy.lock(sequence, pieces)
+        if rest:
+            self.restoring.open(sequence, rest, is_new)
+        if not first:
+            self.restoring.fill(sequence)
+            return
+        for piece in first if is_new else ():
+            sequence.credit(piece.stretch.reach.tier.name, piece.end - piece.start)
+        self._leave(sequence)
+        tokens = first[-1].end - sequence.computed
+        raw = tokens if first[0].form == "hidden" else 0
         sequence.landing = True
         self.hierarchy.load(
             sequence,
-            pieces,
-            lambda: self._unpark(sequence, tokens),
+            first,
+            lambda: self._unpark(sequence, tokens, raw),
             lambda: self._landed(sequence),
         )
 
+    def _leave(self, sequence: Sequence) -> None:
+        """`sequence` is not in the queue until more of its KV has landed."""
+        self.waiting.remove(sequence)
+        self.parked[sequence] = None
+        sequence.parked = self.clock.now
+
     def _landed(self, sequence: Sequence) -> None:
-        """All layers of `sequence`'s KV are there: others may read it too."""
+        """All layers of what `sequence` waited for are there: others may read it too."""
         now = self.clock.now
         sequence.landing = False
         sequence.landed = now
         self.memory.publish(sequence, sequence.computed, now)
+        if sequence in self.restoring.gaps:
+            self.restoring.fill(sequence)
 
-    def _unpark(self, sequence: Sequence, tokens: int) -> None:
+    def _filled(self, sequence: Sequence) -> None:
+        """All of the gap of `sequence` is there; others may read what is behind it once all before
+        it is."""
+        self.memory.publish(sequence, sequence.computed, self.clock.now)
+        if sequence.parked is not None:
+            self._unpark(sequence, 0, 0)
+
+    def _unpark(self, sequence: Sequence, tokens: int, raw: int) -> None:
         """The KV of `sequence` can be used: it is next, behind those whose KV came before."""
         now = self.clock.now
         assert sequence.parked is not None
         sequence.computed += tokens
+        sequence.raw += raw
         if sequence.admitted is None:
             sequence.load += now - sequence.parked
         sequence.parked = None

@@ -100,6 +100,8 @@ class Planning(Seats):
         self._stands = None
         batch, memory = self.batch, self.memory
         self._seat_landed()
+        if self.parking is not None and (self._stuck or self.parking.restoring.gaps):
+            self._set_apart(self.parking)
         if batch.size:
             while batch.size and batch.demand(1) > memory.room:
                 self._preempt(self.preemption.victim(self._victims()), "decode")
@@ -141,6 +143,22 @@ class Planning(Seats):
             self._resumed.append((sequence, since))
             self.batch.join(sequence)
         self._landed.clear()
+
+    def _set_apart(self, parking: Parking) -> None:
+        """Those who have come to a gap that is still open are not asked about until it closes."""
+        parking.set_apart()
+        begun = {*self.prefilling, *self._stuck}
+        order = [one for one in self._running if one in begun]
+        self.prefilling = [one for one in order if not one.is_stuck]
+        self._stuck = [one for one in order if one.is_stuck]
+
+    def _victims(self) -> dict[Sequence, None]:
+        """Who may be preempted: not those into whose memory something is on its way."""
+        parking = self.parking
+        if parking is None or (parking.hierarchy.layers == 1 and not parking.restoring.gaps):
+            return self._running
+        gaps = parking.restoring.gaps
+        return {one: None for one in self._running if not (one.landing or one in gaps)}
 
     @property
     def offered(self) -> int:
@@ -208,6 +226,7 @@ class Planning(Seats):
         memory, now = self.memory, self.env.now
         if sequence not in self._running:
             self._admit(sequence)
+        tokens = sequence.within_reach(tokens)
         while not memory.extends(sequence, tokens):
             victims = self._victims()
             if not victims.keys() - {sequence}:
@@ -217,5 +236,6 @@ class Planning(Seats):
             self._preempt(victim, "prompt")
             if victim is sequence:
                 return
+        sequence.begin(tokens)
         memory.extend(sequence, tokens, now)
         self._chunks.append((sequence, tokens))

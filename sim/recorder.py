@@ -170,7 +170,7 @@ class Recorder:
 
     def sent(
         self, request: int, tier: "Tier", replica: int, why: str, head: int, tokens: int,
-        path: int, now: Ns, began: Ns,
+        size: int, path: int, now: Ns, began: Ns,
     ) -> int:  # fmt: skip
         """Tokens [head, head + tokens) of `request` are sent over `path`, or refused.
 
@@ -180,7 +180,7 @@ class Recorder:
         self.transfers.extend(
             (
                 request, tier.rank, tier.place, replica, WHY.index(why), head, tokens,
-                tier.bytes(tokens), path, now, began, NEVER,
+                size, path, now, began, NEVER,
             )
         )  # fmt: skip
         return row

@@ -51,6 +51,8 @@ class Seats:
         self._late: deque[tuple[Ns, Sequence]] = deque()
         """Newcomers, since when, who came after the next step had been queued."""
         self.prefilling: list[Sequence] = []
+        self._stuck: list[Sequence] = []
+        """Admitted requests of which nothing can be computed before more of their KV has landed."""
         self.batch = DecodeBatch(memory.block_tokens, memory.block_bytes, memory.windows)
         if recorder.follows_tokens:
             self.batch.left = partial(recorder.stayed, index)
@@ -133,7 +135,8 @@ class Seats:
         """Tokens of prompts that are to be computed, as far as it is known what is cached."""
         waiting = sum(one.missing for one in self.waiting)
         late = sum(one.missing for _, one in self._late)
-        return waiting + late + sum(one.missing for one in self.prefilling)
+        begun = sum(one.missing for one in (*self.prefilling, *self._stuck))
+        return waiting + late + begun
 
     def known(self, sequence: SequenceView, by: Ns, loss: float) -> int:
         """Tokens of `sequence` in blocks that had been stored by instant `by` and were heard of."""
@@ -215,12 +218,6 @@ class Seats:
         self.memory.release(sequence, now)
         if self.memory.caching:
             self.recorder.kept(sequence, HBM, self.index, sequence.computed, now)
-
-    def _victims(self) -> dict[Sequence, None]:
-        """Who may be preempted: not those into whose memory layers are on their way."""
-        if self.hierarchy is None or self.hierarchy.layers == 1:
-            return self._running
-        return {one: None for one in self._running if not one.landing}
 
     def _preempt(self, victim: SequenceView, cause: str) -> None:
         """`victim` gives its memory back and waits at the head of the queue to be recomputed."""

@@ -1,11 +1,32 @@
 """The progress of one request through the machine. Mutable; what the trace says is in `Request`."""
 
+from dataclasses import dataclass
+
 from kvsim.sim.prefix import Segment
+from kvsim.sim.timing import Chunk
 from kvsim.traces.request import Request, Runs
 from kvsim.units import Ns
 
 UNLABELLED = 1 << 24
 """Block labels kept free for each request's own tokens that no trace names; ids below zero."""
+
+
+@dataclass(eq=False, slots=True)
+class Gap:
+    """Tokens [start, end) of a sequence that are loaded while those before them are computed."""
+
+    start: int
+    end: int
+    piece: int
+    """Tokens that a step computes before it at most, and that a load moves; 0: any number."""
+    counts: bool
+    """What comes in it are hits: it was looked up for the first time."""
+    hidden: int
+    """Tokens of it that come as hidden states."""
+    is_open: bool = True
+    """Not all of it has landed."""
+    front: int = 0
+    """Up to where the step that runs computes: it does not begin before that."""
 
 
 class Sequence:
@@ -20,6 +41,7 @@ class Sequence:
         "brought",
         "computed",
         "first_token",
+        "gap",
         "generated",
         "hits",
         "id",
@@ -35,7 +57,9 @@ class Sequence:
         "preempted",
         "preemptions",
         "prefilled_by",
+        "projecting",
         "published",
+        "raw",
         "ready",
         "recomputed",
         "replica",
@@ -83,6 +107,12 @@ class Sequence:
         """It goes on although not all layers of its loaded KV are there."""
         self.landed: Ns | None = None
         """When the last of them came, if that was in the step that runs."""
+        self.gap: Gap | None = None
+        """What is loaded while it is being computed up to there; None if nothing is."""
+        self.raw = 0
+        """Tokens that have come as hidden states, of which K and V are still to be made."""
+        self.projecting = 0
+        """Tokens of which they are made in the step that runs."""
         self.load: Ns = 0
         """Time parked before its first admission."""
         self.silent: Ns | None = None
@@ -162,4 +192,67 @@ class Sequence:
     @property
     def missing(self) -> int:
         """Tokens to compute before the next one can be sampled."""
-        return self.target - self.computed
+        if self.gap is None:
+            return self.target - self.computed
+        return self.target - self.computed - (self.gap.end - self.gap.start)
+
+    @property
+    def held(self) -> int:
+        """Tokens that room is held for."""
+        return self.computed if self.gap is None else max(self.computed, self.gap.end)
+
+    @property
+    def is_stuck(self) -> bool:
+        """Nothing can be computed of it before the rest of its gap has landed."""
+        gap = self.gap
+        return gap is not None and gap.is_open and self.computed == gap.start and not self.raw
+
+    def within_reach(self, tokens: int) -> int:
+        """As many of the next `tokens` as one step may compute."""
+        gap = self.gap
+        if gap is None or not gap.is_open:
+            return tokens
+        return min(tokens, gap.piece or tokens, gap.start - self.computed)
+
+    def after(self, tokens: int) -> int:
+        """Where `tokens` more end, beyond a gap if they do not all lie before it."""
+        gap, end = self.gap, self.computed + tokens
+        return end if gap is None or end <= gap.start else end + gap.end - gap.start
+
+    def chunks(self, tokens: int) -> tuple[Chunk, ...]:
+        """What a step computes that takes `tokens` of it."""
+        gap, before = self.gap, tokens
+        if gap is not None:
+            before = min(tokens, gap.start - self.computed)
+        first = Chunk(before, self.computed, self.projecting)
+        if gap is None or before == tokens:
+            return (first,)
+        rest = Chunk(tokens - before, gap.end)
+        return (first, rest)
+
+    def begin(self, tokens: int) -> None:
+        """A step begins that computes `tokens` of it, and K and V of what has come raw."""
+        gap = self.gap
+        self.projecting, self.raw = self.raw, 0
+        if gap is not None:
+            gap.front = self.after(tokens)
+            if gap.front > gap.start:
+                self.projecting, gap.hidden = self.projecting + gap.hidden, 0
+
+    def advance(self, tokens: int) -> None:
+        """`tokens` have been computed, and what has landed behind them is there too."""
+        self.computed = self.after(tokens)
+        self.projecting = 0
+        self.close()
+
+    def credit(self, tier: str, tokens: int) -> None:
+        """A tier gives it `tokens` before its first admission."""
+        self.loaded[tier] = self.loaded.get(tier, 0) + tokens
+
+    def close(self) -> None:
+        """What has landed behind what is computed is there too, if there is nothing between."""
+        gap = self.gap
+        if gap is not None and not gap.is_open and self.computed >= gap.start:
+            self.computed = max(self.computed, gap.end)
+            self.raw += gap.hidden
+            self.gap = None

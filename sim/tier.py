@@ -3,6 +3,7 @@
 What is on its way in has its room reserved and cannot be read; what is being read cannot leave.
 """
 
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from kvsim.sim.fabric import Link
@@ -11,6 +12,8 @@ from kvsim.sim.prefix import PrefixTree, Segment
 from kvsim.sim.recorder import TIERS
 from kvsim.sim.sequence import Sequence
 from kvsim.units import Ns
+
+Form = Literal["kv", "hidden"]
 
 
 class Tier:
@@ -26,12 +29,15 @@ class Tier:
         placement: Placement,
         backlog: int,
         place: int = 0,
+        hidden: int = 0,
     ) -> None:
         self.name = name
         self.rank = TIERS.index(name)
         """Its place among the tiers, fastest first."""
         self.place = place
         """The node it is in; 0 for a pool of the cluster."""
+        self.hidden = hidden
+        """Of the bytes of a block, those of hidden states; the others are KV."""
         self.capacity = capacity
         self.tree = PrefixTree(block_tokens, block_bytes, eviction)
         self.placement = placement
@@ -59,6 +65,11 @@ class Tier:
     def bytes(self, tokens: int) -> int:
         """What `tokens`, whole blocks, take here."""
         return tokens // self.tree.block_tokens * self.tree.block_bytes
+
+    def size(self, tokens: int, form: Form) -> int:
+        """Bytes that are read of `tokens`, whole blocks, in one of the forms they are kept in."""
+        block = self.hidden if form == "hidden" else self.tree.block_bytes - self.hidden
+        return tokens // self.tree.block_tokens * block
 
     def reserve(self, size: int) -> Literal["backlog", "room"] | None:
         """Make room for `size` bytes that are about to come; or why it cannot take them now."""
@@ -106,7 +117,8 @@ class Reach(NamedTuple):
     """To the tier from the one above it, past HBM; empty where there is none above, or no way."""
 
 
-class Piece(NamedTuple):
+@dataclass(eq=False, slots=True)
+class Stretch:
     """Tokens [start, end) of a sequence that a tier has and nothing faster does."""
 
     reach: Reach
@@ -114,8 +126,19 @@ class Piece(NamedTuple):
     """Where they end in the tier's tree, or within which segment."""
     start: int
     end: int
+    pieces: int = 0
+    """Parts of it that are still to land: until then it can neither leave its tier nor move."""
+
+
+class Piece(NamedTuple):
+    """Tokens [start, end) of a stretch that come up in one form."""
+
+    stretch: Stretch
+    start: int
+    end: int
+    form: Form = "kv"
 
     @property
     def size(self) -> int:
         """Bytes to move."""
-        return self.reach.tier.bytes(self.end - self.start)
+        return self.stretch.reach.tier.size(self.end - self.start, self.form)

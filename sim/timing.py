@@ -18,6 +18,8 @@ class Chunk(NamedTuple):
     tokens: int
     history: int
     """Tokens of the same sequence whose KV is already there and is attended to."""
+    projected: int = 0
+    """Tokens of the history that came as hidden states: their K and V are made in this step."""
 
 
 class Work(NamedTuple):
@@ -70,6 +72,8 @@ class StepTime(ABC):
     """HBM bytes/s of the replica, all its GPUs together."""
     classes: tuple[Attention, ...]
     """Attention classes of the model on one rank; a step's contexts are counted for each."""
+    projects: bool = True
+    """Whether it knows how long making K and V of hidden states takes."""
 
     @abstractmethod
     def pace(self, work: Work) -> Pace:
@@ -92,3 +96,9 @@ def alone(timing: StepTime, chunk: Chunk, classes: int) -> Ns:
     """How long `chunk` takes in a step of its own, in a model of so many attention classes."""
     idle = (0,) * classes
     return timing.pace(Work(0, idle, idle, (chunk,), 0)).first >> FRACTION
+
+
+def projection(timing: StepTime, tokens: int, classes: int) -> Ns:
+    """What making K and V of `tokens` hidden states adds to a step."""
+    without, beside = Chunk(1, tokens), Chunk(1, tokens, tokens)
+    return alone(timing, beside, classes) - alone(timing, without, classes)

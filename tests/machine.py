@@ -31,6 +31,8 @@ from kvsim.units import MS, Ns, duration
 
 BLOCK = 16
 FOREVER = 1 << 40
+FORMS = {"kv": (BLOCK, 0), "hidden": (0, BLOCK // 2), "both": (BLOCK, BLOCK // 2)}
+"""Bytes of a block in a tier: of KV, and of hidden states, which are half as many."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Affine(StepTime):
     per_token: Ns = 0
     per_context: Ns = 0
     knot: int | None = None
+    per_projected: Ns = 0
+    """Per token whose K and V are made of its hidden states."""
 
     def pace(self, work: Work) -> Pace:
         """Affine within a knot's interval."""
@@ -56,7 +60,8 @@ class Affine(StepTime):
             slope += interval % 3
             if work.growing[0]:
                 steps = -((into - self.knot) // work.growing[0])
-        first = (self.base + computed * self.per_token + read * slope) << FRACTION
+        projected = sum(chunk.projected for chunk in work.chunks) * self.per_projected
+        first = (self.base + computed * self.per_token + read * slope + projected) << FRACTION
         return Pace(first, sum(work.growing) * slope << FRACTION, steps, False)
 
     def flops(self, work: Work) -> tuple[float, float]:
@@ -216,10 +221,10 @@ class Machine:
     def _reach(self, index: int, tier: Below) -> Reach:
         place = 0 if tier.shared else index
         if (tier.name, place) not in self.below:
+            kv, hidden = FORMS[self.restore.form]
             kept = Tier(
-                tier.name, tier.blocks * BLOCK, BLOCK, BLOCK, self.eviction(), tier.placement,
-                tier.backlog,
-                place,
+                tier.name, tier.blocks * BLOCK, BLOCK, kv + hidden, self.eviction(),
+                tier.placement, tier.backlog, place, hidden,
             )  # fmt: skip
             wires = [
                 Link(f"{tier.name} {place} {way}", tier.bandwidth, tier.latency)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 
 from hypothesis import strategies as st
 from machine import Affine, Below, Machine
@@ -16,7 +17,11 @@ from kvsim.policies.placement.write_through import WriteThrough
 from kvsim.policies.predictor.histogram import Histogram
 from kvsim.policies.predictor.oracle import Oracle
 from kvsim.policies.restore.break_even import BreakEven
+from kvsim.policies.restore.cake import Cake
+from kvsim.policies.restore.hcache import HCache
+from kvsim.policies.restore.kvpr import KVPR
 from kvsim.policies.restore.load import Load
+from kvsim.policies.restore.pensieve import Pensieve
 from kvsim.policies.router.least_loaded import LeastLoaded
 from kvsim.policies.router.prefix_aware import PrefixAware
 from kvsim.policies.router.round_robin import RoundRobin
@@ -90,6 +95,7 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
         per_token=draw(st.integers(0, 20_000)),
         per_context=draw(st.integers(0, 3_000)),
         knot=draw(st.sampled_from([None, 100, 37])),
+        per_projected=draw(st.sampled_from([0, 5_000, 100_000])),
     )
     windows, sights = draw(
         st.sampled_from(
@@ -106,7 +112,8 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
     blocks = draw(st.sampled_from([45, 60, 90, 1000]))
     caching = draw(st.booleans())
     tiers = draw(st.sampled_from(TIERS))
-    restore = draw(st.sampled_from([Load, BreakEven]))
+    cakes = [partial(Cake, piece) for piece in (16, 40, 512)]
+    restore = draw(st.sampled_from([Load, BreakEven, HCache, KVPR, Pensieve, *cakes]))
     layers = draw(st.sampled_from([1, 1, 4]))
     disturbance = draw(st.sampled_from([0.0, 0.01, 0.3]))
     predictor = draw(st.sampled_from([None, Histogram, Oracle]))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kvsim.sim.policy import Restore, RestoreView, restore
+from kvsim.sim.policy import Range, Restore, RestoreView, restore
 
 
 @restore.register("break_even")
@@ -16,6 +16,7 @@ class BreakEven(Restore):
     margin: float = 1.0
     """Load only if it takes less than so many times what computing takes."""
 
-    def loads(self, view: RestoreView) -> bool:
-        """Compare the two."""
-        return view.load < self.margin * (view.compute + view.ahead)
+    def ways(self, view: RestoreView) -> tuple[Range, ...]:
+        """All or nothing of it."""
+        is_sooner = view.load < self.margin * (view.compute + view.ahead)
+        return (Range(view.tokens, "kv"),) if is_sooner else ()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kvsim.sim.policy import Restore, RestoreView, restore
+from kvsim.sim.policy import Range, Restore, RestoreView, restore
 
 
 @restore.register("load")
@@ -10,6 +10,6 @@ from kvsim.sim.policy import Restore, RestoreView, restore
 class Load(Restore):
     """What a tier holds is loaded, whatever it takes. The template: copy this file."""
 
-    def loads(self, view: RestoreView) -> bool:
-        """True."""
-        return True
+    def ways(self, view: RestoreView) -> tuple[Range, ...]:
+        """All of it."""
+        return (Range(view.tokens, "kv"),)

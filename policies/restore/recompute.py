@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from kvsim.sim.policy import Restore, RestoreView, restore
+from kvsim.sim.policy import Range, Restore, RestoreView, restore
 
 
 @restore.register("recompute")
@@ -10,6 +10,6 @@ from kvsim.sim.policy import Restore, RestoreView, restore
 class Recompute(Restore):
     """What is not in HBM is computed again: the tiers are written and never read."""
 
-    def loads(self, view: RestoreView) -> bool:
-        """False."""
-        return False
+    def ways(self, view: RestoreView) -> tuple[Range, ...]:
+        """Nothing is loaded."""
+        return ()

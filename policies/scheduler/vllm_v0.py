@@ -25,6 +25,12 @@ class VllmV0(Scheduler):
         if view.preempting:
             return
         budget, is_holding = self.tokens, False
+        for sequence in tuple(view.prefilling):  # whole, but for KV that was on its way
+            if not is_holding:
+                is_holding = True
+                yield Hold()
+            yield Prefill(sequence, sequence.missing)
+            budget -= sequence.missing
         while view.waiting and view.running_requests < self.sequences:
             sequence = view.waiting[0]
             cached = view.cached(sequence)

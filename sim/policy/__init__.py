@@ -18,7 +18,7 @@ from kvsim.sim.policy.scheduling import (
     Scheduler,
     Stand,
 )
-from kvsim.sim.policy.tiering import Placement, Prefetch, Restore, RestoreView, Stored
+from kvsim.sim.policy.tiering import Kept, Placement, Prefetch, Range, Restore, RestoreView, Stored
 from kvsim.sim.policy.views import EngineView, Foretold, ReplicaView, SegmentView, SequenceView
 from kvsim.sim.registry import Registry
 
@@ -29,6 +29,7 @@ __all__ = [
     "Eviction",
     "Foretold",
     "Hold",
+    "Kept",
     "Kernel",
     "Move",
     "Pause",
@@ -38,6 +39,7 @@ __all__ = [
     "Preemption",
     "Prefetch",
     "Prefill",
+    "Range",
     "ReplicaView",
     "Residence",
     "Residency",

@@ -1,9 +1,12 @@
 """The questions about KV below HBM: what is kept there, and whether and when it comes up."""
 
 from abc import ABC, abstractmethod
-from typing import Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 from kvsim.units import Ns
+
+Kept = Literal["kv", "hidden", "both"]
+"""What a tier keeps of a token: its KV, the hidden states that each layer reads, or both."""
 
 
 class RestoreView(NamedTuple):
@@ -19,14 +22,41 @@ class RestoreView(NamedTuple):
     """To compute it by itself."""
     ahead: Ns
     """To compute what waits before this request: so long it would not be computed anyway."""
+    hidden: Ns = 0
+    """To load it as hidden states, where the tier keeps them."""
+    project: Ns = 0
+    """To make K and V of the hidden states of all of it."""
+
+
+class Range(NamedTuple):
+    """Consecutive tokens and how they come back."""
+
+    tokens: int
+    way: Literal["compute", "kv", "hidden"]
+    """Computed out of the text; loaded as KV; or loaded as hidden states, whose K and V are made
+    in the first step that follows."""
 
 
 class Restore(ABC):
-    """Whether KV that a lower tier holds is loaded or computed again."""
+    """Whether KV that a lower tier holds is loaded or computed again, and in which form.
+
+    What comes first in one way is there before the request goes on. What is loaded behind that is
+    on its way while the request computes what precedes it.
+    """
+
+    form: ClassVar[Kept] = "kv"
+    """What tiers keep."""
+    piece: int = 0
+    """Tokens that are loaded at a time, from the end on, until computing, as many tokens a step,
+    meets them; 0: there is no meeting, all that is to be loaded is."""
 
     @abstractmethod
-    def loads(self, view: RestoreView) -> bool:
-        """True to load this stretch; False to compute it, and all that follows it."""
+    def ways(self, view: RestoreView) -> tuple[Range, ...]:
+        """How this stretch comes back, from its head on, as far as it is loaded.
+
+        What is left of it is computed, and all that follows; so is what tokens before a first load
+        are said to be. Ranges end at whole blocks, of which the machine makes sure.
+        """
 
 
 class Prefetch(ABC):

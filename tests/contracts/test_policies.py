@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from watched import NAMED, Log, Watch, decisions, load, watch
 
 from kvsim.policies import answers, questions
-from kvsim.sim.policy import ReplicaView, RestoreView, Router, SequenceView, Stored
+from kvsim.sim.policy import Range, ReplicaView, RestoreView, Router, SequenceView, Stored
 from kvsim.units import Ns
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -111,6 +111,8 @@ views = st.builds(
     load=st.integers(0, 10**10),
     compute=st.integers(0, 10**10),
     ahead=st.integers(0, 10**10),
+    hidden=st.integers(0, 10**10),
+    project=st.integers(0, 10**10),
 )
 stored = st.builds(
     Stored, tokens=st.integers(16, 10**6), moment=st.sampled_from(["prefill", "every", "end"]),
@@ -118,15 +120,23 @@ stored = st.builds(
 )  # fmt: skip
 
 
+def loaded(ways: tuple[Range, ...]) -> int:
+    return sum(part.tokens for part in ways if part.way != "compute")
+
+
 @pytest.mark.parametrize("name", answers("restore").names())
 @given(view=views)
 def test_restoring_depends_on_the_view_alone(name, view) -> None:
     one, other = (answers("restore").make(name) for _ in range(2))
-    said = one.loads(view)
-    assert type(said) is bool
-    assert one.loads(view) is other.loads(view) is said
-    if said:  # a load that is even cheaper is no worse
-        assert other.loads(view._replace(load=view.load // 2))
+    said = one.ways(view)
+    assert one.ways(view) == other.ways(view) == said
+    assert all(part.tokens >= 0 for part in said)
+    assert sum(part.tokens for part in said) in (0, view.tokens)
+    forms = {part.way for part in said if part.tokens} - {"compute"}
+    assert forms <= ({"kv", "hidden"} if one.form == "both" else {one.form})
+    cheaper = other.ways(view._replace(load=view.load // 2))
+    if loaded(said):  # a load that is even cheaper is no worse
+        assert loaded(cheaper)
 
 
 @pytest.mark.parametrize("name", answers("placement").names())

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 GB = 1e9
+WAYS = {
+    "cake": "from both ends (Cake)",
+    "hcache": "as hidden states (HCache)",
+    "kvpr": "first of them so (KVPR)",
+}
 
 
 def explain(
@@ -115,6 +120,11 @@ def _break_even(tiers: list[dict[str, Any]]) -> "Table":
         table.add_row(f"load from {tier['tier']}", *(f"{one['load_ms']:,.1f}" for one in lengths))
         loads = (f"{one['loads']:,}" if one["loads"] else "never" for one in lengths)
         table.add_row("  sooner for so many at once", *loads)
+        for way, name in WAYS.items():
+            if lengths and lengths[0][way] is not None:
+                table.add_row(f"  {name}", *(f"{one[way]['ms']:,.1f}" for one in lengths))
+        met = (f"{one['cake']['loaded']:,}" for one in lengths)
+        table.add_row("  of which Cake loads tokens", *met)
     return table
 
 

@@ -14,7 +14,8 @@ from kvsim.models import Model
 from kvsim.scenario.build import Replica, longest_context
 from kvsim.scenario.capacity import shape
 from kvsim.scenario.room import Room
-from kvsim.scenario.schema import WIDTHS, Scenario
+from kvsim.scenario.schema import Scenario
+from kvsim.scenario.ways import Ways
 from kvsim.sim.clock import Clock
 from kvsim.sim.fabric import Fabric
 from kvsim.sim.tier import Reach
@@ -30,8 +31,7 @@ FINER = 2
 def break_even(scenario: Scenario, kind: Model, parts: list[Replica]) -> list[list[dict[str, Any]]]:
     """Per pool, per tier that its first replica reaches: where loading wins; times by length."""
     memory = scenario.cluster.memory
-    bits = WIDTHS[scenario.precision.kv]
-    room = Room(Clock(), scenario, kind.layout.bytes_per_token(bits) * memory.block_tokens)
+    room = Room(Clock(), scenario, kind.layout, kind.hidden_bytes(), "both")
     longest = longest_context(scenario, kind)
     found = []
     for part in parts:
@@ -42,7 +42,7 @@ def break_even(scenario: Scenario, kind: Model, parts: list[Replica]) -> list[li
         caching = memory.prefix_caching and whole.reusable
         found.append(
             [
-                tier_break_even(room.fabric, reach, part.timing, classes, longest)
+                tier_break_even(room.fabric, reach, part.timing, classes, longest, len(kind.layers))
                 for reach in reaches
                 if caching
             ]
@@ -51,13 +51,16 @@ def break_even(scenario: Scenario, kind: Model, parts: list[Replica]) -> list[li
 
 
 def tier_break_even(
-    fabric: Fabric, reach: Reach, timing: StepTime, classes: int, longest: int
+    fabric: Fabric, reach: Reach, timing: StepTime, classes: int, longest: int, layers: int = 1
 ) -> dict[str, Any]:
     """Of one tier: lengths of a prefix for which loading is sooner, from and to, in `load_wins`.
 
-    `loads` is how many loads of that length at once still beat computing it; 0 if none does.
+    `loads` is how many loads of that length at once still beat computing it; 0 if none does. Beside
+    loading or computing all of it: from both ends, as hidden states, and split (`ways`).
     """
     turn = _Turn(fabric, reach, timing, classes)
+    ways = Ways(fabric, reach, timing, classes, layers)
+    block = reach.tier.tree.block_tokens
     slowest = min(reach.read, key=lambda link: link.bandwidth)
     lengths = [tokens for tokens in LENGTHS if tokens <= longest]
     return {
@@ -65,7 +68,8 @@ def tier_break_even(
         "slowest_link": slowest.name,
         "bytes_per_s": min(slowest.bandwidth, reach.read_ceiling),
         "latency_ms": sum(link.latency for link in reach.read) / MS,
-        "bytes_per_token": reach.tier.tree.block_bytes / reach.tier.tree.block_tokens,
+        "bytes_per_token": reach.tier.size(block, "kv") / block,
+        "hidden_bytes_per_token": reach.tier.size(block, "hidden") / block,
         "load_wins": turn.wins(longest),
         "lengths": [
             {
@@ -73,6 +77,7 @@ def tier_break_even(
                 "load_ms": turn.load(tokens) / MS,
                 "compute_ms": turn.compute(tokens) / MS,
                 "loads": turn.loads(tokens),
+                **ways.told(tokens),
             }
             for tokens in lengths
         ],
@@ -89,7 +94,7 @@ class _Turn(NamedTuple):
 
     def load(self, tokens: int, loads: int = 1) -> Ns:
         """To load so many tokens, the last of so many loads at once."""
-        size = self.reach.tier.bytes(tokens)
+        size = self.reach.tier.size(tokens, "kv")
         return self.fabric.estimate(size, self.reach.read, self.reach.read_ceiling, loads - 1)
 
     def compute(self, tokens: int) -> Ns:

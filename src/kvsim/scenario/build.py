@@ -78,9 +78,7 @@ def build(scenario: Scenario, step_by_step: bool = False) -> Machine:
     env, recorder = Clock(), Recorder(asked(scenario.slo).ask("itl"))
     router = answer("router", scenario.policies.router)
     cluster = Cluster(env, load, router, recorder, profile.request_ns)
-    bits = WIDTHS[scenario.precision.kv]
-    block_bytes = kind.layout.bytes_per_token(bits) * scenario.cluster.memory.block_tokens
-    room = Room(env, scenario, block_bytes)
+    room = Room(env, scenario, kind.layout, kind.hidden_bytes())
     for part in pools:
         for _ in range(part.pool.replicas):
             made = _engine(env, scenario, kind, profile, part, cluster, room, step_by_step)
@@ -135,6 +133,12 @@ def replica(
         kv_bits=WIDTHS[scenario.precision.kv],
         engine=profile,
     )
+    if not step_time.projects and answer("restore", scenario.policies.restore).form != "kv":
+        raise InputError(
+            f"policies.restore: {scenario.policies.restore!r} makes KV of hidden states, and the "
+            f"step times of policies.timing {spec!r} do not say how long that takes; choose fitted "
+            "or roofline."
+        )
     step_time = attending(answer("attention", scenario.policies.attention).kernel(), step_time)
     place = site(scenario, pool, kind, device, profile, tokens)
     home = residence(scenario, place)

@@ -6,10 +6,12 @@ from math import inf
 
 from kvsim.errors import InputError
 from kvsim.hardware import GPU, drive, host, nic
-from kvsim.scenario.choices import answer_of_tier
+from kvsim.models import KVLayout
+from kvsim.scenario.choices import answer, answer_of_tier
 from kvsim.scenario.schema import WIDTHS, Bits, Scenario, Tiers, TierSpec
 from kvsim.sim.clock import Clock
 from kvsim.sim.fabric import Fabric, Link
+from kvsim.sim.policy import Kept
 from kvsim.sim.tier import Reach, Tier
 
 Path = tuple[Link, ...]
@@ -27,12 +29,24 @@ class Spot:
 class Room:
     """Tiers and links of all nodes. Built once, then asked for each replica's reach."""
 
-    def __init__(self, clock: Clock, scenario: Scenario, block_bytes: int) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        scenario: Scenario,
+        layout: KVLayout,
+        hidden: int,
+        form: Kept | None = None,
+    ) -> None:
         self.scenario = scenario
         self.fabric = Fabric(clock)
         self.tiers: dict[tuple[str, int], Tier] = {}
         """By name and node; the remote pool's node is 0."""
-        self._block_bytes = block_bytes
+        block, bits = scenario.cluster.memory.block_tokens, WIDTHS[scenario.precision.kv]
+        self._block_bytes = layout.bytes_per_token(bits) * block
+        self._hidden_bytes = hidden * block
+        """Of a block's hidden states, given those of a token."""
+        self._form: Kept = form or answer("restore", scenario.policies.restore).form
+        """What tiers keep; as the restore answer wants it if nobody says."""
         self.spots: list[Spot] = []
         """Of all replicas, in their order."""
         self._taken = 0
@@ -105,7 +119,8 @@ class Room:
     def _tier(self, name: str, spec: TierSpec, node: int) -> Tier:
         if (name, node) not in self.tiers:
             policies, memory = self.scenario.policies, self.scenario.cluster.memory
-            block = self._bytes(spec.precision)
+            kv, hidden = self._forms(spec.precision)
+            block = kv + hidden
             if spec.capacity < block:
                 raise InputError(
                     f"cluster.tiers.{name}.capacity: {spec.capacity} bytes do not hold a block of "
@@ -120,13 +135,18 @@ class Room:
                 answer_of_tier("placement", policies.placement, name, "write_through"),
                 spec.backlog,
                 node,
+                hidden,
             )
         return self.tiers[name, node]
 
-    def _bytes(self, precision: Bits | None) -> int:
-        """Bytes of a block at a tier's own precision."""
+    def _forms(self, precision: Bits | None) -> tuple[int, int]:
+        """Bytes of a block in a tier: KV, at the tier's own precision, and hidden states."""
         own = self.scenario.precision.kv
-        return self._block_bytes * WIDTHS[precision or own] // WIDTHS[own]
+        kv = self._block_bytes * WIDTHS[precision or own] // WIDTHS[own]
+        return (
+            0 if self._form == "hidden" else kv,
+            0 if self._form == "kv" else self._hidden_bytes,
+        )
 
     def _link(self, name: str, bandwidth: float, latency: int = 0) -> Link:
         if name not in self.fabric.links:
@@ -154,7 +174,8 @@ class Room:
         assert spec is not None
         one = drive(spec.device)
         memory = self.scenario.cluster.memory
-        piece = self._bytes(spec.precision) * spec.chunk_tokens // memory.block_tokens
+        kv, hidden = self._forms(spec.precision)
+        piece = (kv or hidden) * spec.chunk_tokens // memory.block_tokens
         read = min(one.read, one.read_iops * piece) * spec.drives
         write = min(one.write, one.write_iops * piece) * spec.drives
         return (
