@@ -16,6 +16,7 @@ from kvsim.scenario.incidents import arm
 from kvsim.scenario.residing import residence, site
 from kvsim.scenario.room import Room
 from kvsim.scenario.schema import WIDTHS, Pool, Scenario
+from kvsim.scenario.shelter import shelter
 from kvsim.scenario.workload import workload
 from kvsim.sim.clock import Clock
 from kvsim.sim.cluster import Cluster
@@ -82,6 +83,7 @@ def build(scenario: Scenario, step_by_step: bool = False) -> Machine:
             made = _engine(env, scenario, kind, profile, part, cluster, room, step_by_step)
             cluster.engines.append(made)
     disaggregate(scenario, kind, pools, cluster, room)
+    shelter(scenario, kind, pools, cluster, room)
     arm(scenario, cluster)
     simulation = Simulation(env, cluster, recorder)
     return Machine(scenario, kind, profile, pools, load, room, simulation)
@@ -188,7 +190,8 @@ def _engine(
     reaches = room.reaches(room.place(part.pool.parallel.gpus), part.gpu)
     hierarchy = traffic = None
     if reaches and kept.caching:
-        traffic = room.traffic(reaches, part.timing.bandwidth)
+        wires = [link for reach in reaches for link in (reach.read[-1], reach.write[0])]
+        traffic = room.traffic(wires, part.timing.bandwidth)
         restore = answer("restore", policies.restore)
         prefetch = answer("prefetch", policies.prefetch)
         hierarchy = Hierarchy(
