@@ -8,6 +8,7 @@ from simpy import Event
 from kvsim.sim.clock import ARRIVAL, Alarm, Clock
 from kvsim.sim.engine import Engine
 from kvsim.sim.handoff import Handoff
+from kvsim.sim.migration import Migration
 from kvsim.sim.policy import Router
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.sequence import Sequence
@@ -38,6 +39,9 @@ class Cluster:
         self.decoders: list[Engine] = []
         """Replicas that only decode."""
         self.handoff: Handoff | None = None
+        """From those that compute prompts to those that decode."""
+        self.migration: Migration | None = None
+        """Between replicas that decode, when memory runs out."""
         self._stranded: list[Sequence] = []
         """Requests that no replica is up for."""
         self._known = workload.arrivals()
@@ -99,8 +103,9 @@ class Cluster:
     def lost(self, sequences: list[Sequence], engine: Engine) -> None:
         """`engine` has failed: what it had starts again elsewhere."""
         now = self.env.now
-        if self.handoff is not None:
-            self.handoff.drop(engine)
+        for way in (self.handoff, self.migration):
+            if way is not None:
+                way.drop(engine)
         for sequence in sorted(sequences, key=lambda one: one.id):
             sequence.asked = False
             sequence.retries += 1
@@ -124,6 +129,10 @@ class Cluster:
         if not able:  # nobody is up: it waits at one that will be
             able = [one for one in self.decoders if one.refusal(sequence) is None]
         return able[self.router.decode(sequence, able, now)]
+
+    def peers(self) -> list[Engine]:
+        """Replicas that decode and take requests."""
+        return [one for one in self.decoders or self.entries if one.is_up]
 
     def come_back(self, sequence: Sequence) -> None:
         """A tool has answered `sequence`: it goes on where it was, or where prompts are made."""

@@ -11,7 +11,7 @@ from itertools import chain
 from simpy import Event
 
 from kvsim.sim.clock import FINISH, PLAN, Clock, Sleeper
-from kvsim.sim.handoff import Handoff, Offer
+from kvsim.sim.handoff import Handoff
 from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.parking import Parking
@@ -62,8 +62,6 @@ class Engine(Planning):
         """The next step is queued on the GPU while one runs: a newcomer waits for both."""
         self.handoff = handoff
         """Where requests go when their prompt is complete; None: nowhere, they decode here."""
-        self._silent: Ns | None = None
-        """Since when decodes have been held."""
         self._is_idle = False
         self._span: Span | None = None
         self._steps = 0
@@ -176,13 +174,20 @@ class Engine(Planning):
         for sequence in going:
             sequence.lost = max(sequence.lost, sequence.computed)
             sequence.leaf, sequence.computed, sequence.published = None, 0, 0
-            if sequence.first_token is not None:
+            sequence.swapped = False
+            if sequence in self._coming:
+                sequence.landing = False
+            if sequence.first_token is not None and sequence.silent is None:
                 sequence.silent = now
             if sequence.admitted is not None:
                 sequence.preempted = now
                 self.recorder.preempted(sequence, self.index, "failure", now)
-        for held in (self._running, self.suspended, self._leaving, self.waiting, self._late):
+        for held in (
+            self._running, self.suspended, self._leaving, self._coming, self.waiting, self._late,
+        ):  # fmt: skip
             held.clear()
+        if self.refuge is not None:
+            self.refuge.lose()
         self._offers.clear()
         self.prefilling.clear()
         self._chunks.clear()
@@ -202,33 +207,21 @@ class Engine(Planning):
         parked = self.parking.parked if self.parking is not None else ()
         late = (sequence for _, sequence in self._late)
         landed = (sequence for sequence, _ in self._landed)
-        there = (self._running, self._paused, parked, self.waiting, late, landed, self._leaving)
+        moving = (*self._leaving, *self._coming)
+        there = (self._running, self._paused, parked, self.waiting, late, landed, moving)
         return list(chain.from_iterable(there))
 
-    # Between prefill and decode instances
-
-    def expect_kv(self, offer: Offer) -> None:
-        """Another replica has computed a prompt for this one, which takes it when it has room."""
-        offer.sequence.replica = self.index
-        self._offers.append(offer)
-        self.poke()
-
-    def join(self, sequence: Sequence, since: Ns) -> None:
-        """The KV of `sequence` has come: it decodes from the next boundary on."""
-        self._landed.append((sequence, since))
-        self.poke()
-
-    def let_go(self, sequence: Sequence, now: Ns) -> None:
-        """The KV of `sequence` has gone to another replica; its full blocks stay for others."""
-        del self._leaving[sequence]
-        self._release(sequence, now)
+    def crowd(self) -> None:
+        """Room has been taken that the running span may have counted on."""
+        if self._span is not None and not self.sleeper.is_idle:
+            self._cut()
 
     def poke(self) -> None:
         """Memory has changed: whoever waits may have a chance."""
         begun = self.prefilling or self._stuck
-        wanted = self.waiting or self._offers or self._landed or begun
+        wanted = self.waiting or self._offers or self._landed or self.suspended or begun
         if self._span is None:
-            if self.is_up and wanted:
+            if self.is_up and (wanted or self.batch.size):
                 self.sleeper.wake(PLAN + self.index)
         elif self.sleeper.is_idle:
             self.sleeper.wake(FINISH + self.index)

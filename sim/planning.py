@@ -68,6 +68,8 @@ class Planning(Seats):
         """When the step that ended last began."""
         self._held = False
         """Decodes take no token in the step that runs."""
+        self._silent: Ns | None = None
+        """Since when they have been held."""
         self._stalled = False
         """A prompt that has begun finds no room, and nobody can be preempted for it."""
         self._stands: int | None = None
@@ -104,14 +106,17 @@ class Planning(Seats):
             self._set_apart(self.parking)
         if batch.size:
             while batch.size and batch.demand(1) > memory.room:
-                self._preempt(self.preemption.victim(self._victims()), "decode")
+                if self.vacating:
+                    self._wait()
+                    return
+                self._preempt(self.preemption.victim(self._victims(), self), "decode")
             memory.grow(batch.demand(1))
         self._grown = 1
         if self._late:
             self._welcome(self._last_begun)
         if self._newcomers:
             self._introduce()
-        while self._offers and not self.preempting and self._takes(self._offers[0]):
+        while self._offers and not self.preempting and self.has_room(self._offers[0].sequence):
             offer = self._offers.popleft()
             assert offer.source.handoff is not None
             offer.source.handoff.begin(offer)
@@ -127,7 +132,7 @@ class Planning(Seats):
                 self.preempting = False  # who has just left may come back at once
                 self._schedule()
             while self.parking is not None and not (self._chunks or batch.size):
-                if not self.parking.give_back(self._release):
+                if self._coming or self.vacating or not self.parking.give_back(self._release):
                     break
                 self._schedule()
         if self.hierarchy is not None and self.hierarchy.ahead.is_needed:
@@ -140,6 +145,7 @@ class Planning(Seats):
         """Those whose KV has come from elsewhere decode from now on."""
         for sequence, since in sorted(self._landed, key=lambda one: one[0].id):
             self._running[sequence] = None
+            sequence.preempted = sequence.silent = None
             self._resumed.append((sequence, since))
             self.batch.join(sequence)
         self._landed.clear()
@@ -165,9 +171,10 @@ class Planning(Seats):
         """Requests that other replicas have computed for this one and that wait for room."""
         return len(self._offers) + len(self._landed)
 
-    def _takes(self, offer: Offer) -> bool:
-        """Whether there is room for all that an offered request has, and its next token."""
-        return self.memory.fits_whole(offer.sequence, offer.kept.computed + 1)
+    def has_room(self, sequence: Sequence) -> bool:
+        """Whether there is room for all that a request of another replica has, and a token."""
+        self.catch_up()
+        return self.memory.fits_whole(sequence, sequence.computed + 1)
 
     def call_off(self, offer: Offer, now: Ns) -> None:
         """An offered request will not come: room that was made for it is free again."""
@@ -181,6 +188,42 @@ class Planning(Seats):
             self.catch_up()
             self.memory.release(sequence, now)
             before.give(sequence)
+
+    # Whose KV comes and goes
+
+    def expect_kv(self, offer: Offer) -> None:
+        """Another replica has computed a prompt for this one, which takes it when it has room."""
+        offer.sequence.replica = self.index
+        self._offers.append(offer)
+        self.poke()
+
+    def join(self, sequence: Sequence, since: Ns) -> None:
+        """The KV of `sequence` has come: it decodes from the next boundary on."""
+        self._landed.append((sequence, since))
+        self.poke()
+
+    def wait_outside(self, sequence: Sequence) -> None:
+        """The KV of `sequence` is in the host's memory: it is next, as soon as there is room."""
+        sequence.swapped = sequence.asked = sequence.brought = True
+        self.waiting.appendleft(sequence)
+        self.poke()
+
+    def go_on(self, sequence: Sequence) -> None:
+        """All KV of a swapped `sequence` is back."""
+        del self._coming[sequence]
+        assert sequence.silent is not None
+        self.join(sequence, sequence.silent)
+
+    def let_go(self, sequence: Sequence, now: Ns) -> None:
+        """The KV of `sequence` has gone elsewhere; its full blocks stay for others."""
+        del self._leaving[sequence]
+        self._release(sequence, now)
+
+    def poke(self) -> None:
+        """Memory has changed: whoever waits may have a chance."""
+        raise AssertionError("the engine knows")
+
+    # A plan
 
     def _introduce(self) -> None:
         """Let the scheduler know who has joined the queue."""
@@ -215,6 +258,12 @@ class Planning(Seats):
                 case Stand(steps):
                     self._stands = min(steps, self._stands or steps)
 
+    def _wait(self) -> None:
+        """No step begins until the memory of somebody who leaves is free."""
+        self._held = True
+        if self._silent is None:
+            self._silent = self.env.now
+
     def _hold(self) -> None:
         """Decodes take no token in the next step; the room for it is free."""
         if not self._held and self.batch.size:
@@ -224,15 +273,18 @@ class Planning(Seats):
 
     def _prefill(self, sequence: Sequence, tokens: int) -> None:
         memory, now = self.memory, self.env.now
+        if sequence.swapped:
+            self._bring_back(sequence)
+            return
         if sequence not in self._running:
             self._admit(sequence)
         tokens = sequence.within_reach(tokens)
         while not memory.extends(sequence, tokens):
             victims = self._victims()
-            if not victims.keys() - {sequence}:
+            if self.vacating or not victims.keys() - {sequence}:
                 self.preempting = self._stalled = True
                 return  # alone it fits: what holds the rest is about to let go of it
-            victim = self.preemption.victim(victims)
+            victim = self.preemption.victim(victims, self)
             self._preempt(victim, "prompt")
             if victim is sequence:
                 return

@@ -11,6 +11,7 @@ from kvsim.units import Ns
 
 if TYPE_CHECKING:
     from kvsim.sim.engine import Engine
+    from kvsim.sim.fabric import Link
     from kvsim.sim.sequence import Sequence
     from kvsim.sim.span import Span
     from kvsim.sim.tier import Tier
@@ -43,11 +44,14 @@ TIERS = ("hbm", "dram", "ssd", "remote")
 """Names of tiers, fastest first; columns have their place in this list."""
 LOOKUP, AGAIN, KEPT = range(3)
 """Kinds of look-ups: the one that counts as a hit or not, a later one, and what is kept after."""
-WHY = ("load", "prefill", "every", "end", "leaving", "backlog", "room", "ahead")
+WHY = (
+    "load", "prefill", "every", "end", "leaving", "backlog", "room", "ahead", "swap_out", "swap_in",
+)  # fmt: skip
 """Why bytes moved: a request waited for them; they were stored when a prompt was complete, when
 some more of an answer was, when a request had finished, or because they were next to leave the
 store above; why a store was refused, and they did not: the tier had fallen behind, or all it held
-was in use; or they were copied from a slower tier ahead of a waiting request's turn."""
+was in use; or they were copied from a slower tier ahead of a waiting request's turn; or somebody
+preempted left HBM, or came back."""
 
 
 CAUSES = ("decode", "prompt", "scheduler", "failure")
@@ -176,13 +180,25 @@ class Recorder:
 
         `began` is when the first byte flows, at the earliest. Returns the row, for `landed`.
         """
-        row = len(self.transfers)
-        self.transfers.extend(
-            (
-                request, tier.rank, tier.place, replica, WHY.index(why), head, tokens,
-                size, path, now, began, NEVER,
-            )
+        return self._sent(
+            request, tier.rank, tier.place, replica, why, head, tokens, size, path, now, began
+        )
+
+    def swapped(
+        self, sequence: "Sequence", place: int, replica: int, why: str, size: int,
+        path: "tuple[Link, ...]", now: Ns,
+    ) -> int:  # fmt: skip
+        """`size` bytes of `sequence` begin to move to or from the DRAM of node `place`."""
+        number = self.path(tuple(link.name for link in path))
+        began = now + sum(link.latency for link in path)
+        return self._sent(
+            sequence.id, TIERS.index("dram"), place, replica, why, 0, sequence.computed, size,
+            number, now, began,
         )  # fmt: skip
+
+    def _sent(self, request: int, tier: int, place: int, replica: int, why: str, *rest: int) -> int:
+        row = len(self.transfers)
+        self.transfers.extend((request, tier, place, replica, WHY.index(why), *rest, NEVER))
         return row
 
     def landed(self, row: int, began: Ns, now: Ns) -> None:

@@ -6,6 +6,7 @@ What takes time is not here: `kvsim.sim.engine` lets it pass.
 from collections import deque
 from collections.abc import Mapping
 from functools import partial
+from typing import Protocol
 
 from kvsim.sim.batch import DecodeBatch
 from kvsim.sim.clock import Clock
@@ -26,6 +27,22 @@ HBM = 0
 
 class LivelockError(RuntimeError):
     """Policies keep a replica busy with nothing: a fault of theirs, never of the input."""
+
+
+class Refuge(Protocol):
+    """Where the KV of those who are preempted goes."""
+
+    def shelter(self, sequence: Sequence) -> bool:
+        """Whether the KV of `sequence` is taken; then it is on its way from here on."""
+        ...
+
+    def bring_back(self, sequence: Sequence) -> None:
+        """There is room again for `sequence`, which has been swapped."""
+        ...
+
+    def lose(self) -> None:
+        """The replica has failed."""
+        ...
 
 
 class Seats:
@@ -59,7 +76,11 @@ class Seats:
         self.suspended: dict[Sequence, Ns] = {}
         """Who decodes no more for now but keeps its memory, and since when it is silent."""
         self._leaving: dict[Sequence, None] = {}
-        """Who has its first token and goes to another replica when that has room."""
+        """Who goes to another replica when that has room, or to the host's memory."""
+        self._coming: dict[Sequence, None] = {}
+        """Who has room here again, and whose KV is on its way back from the host's memory."""
+        self.refuge: Refuge | None = None
+        """Where the KV of those who are preempted goes; None: it is computed again."""
         self.preempting = False
         self._running: dict[Sequence, None] = {}
         self._paused: dict[Sequence, None] = {}
@@ -86,7 +107,7 @@ class Seats:
     @property
     def running_requests(self) -> int:
         """Requests that hold memory."""
-        return len(self._running)
+        return len(self._running) + len(self._coming)
 
     @property
     def now(self) -> Ns:
@@ -104,6 +125,23 @@ class Seats:
         more = self.batch.steps - sequence._joined if sequence._ends is not None else 0
         return sequence.generated + more
 
+    def stored(self, sequence: SequenceView) -> int:
+        """Tokens of `sequence` whose KV is there at the last boundary."""
+        assert isinstance(sequence, Sequence)
+        more = self.batch.steps - sequence._joined if sequence._ends is not None else 0
+        return sequence.computed + more
+
+    @property
+    def vacating(self) -> bool:
+        """The KV of somebody preempted is on its way out, and its memory about to be free."""
+        return any(one.preempted is not None for one in self._leaving)
+
+    @property
+    def room(self) -> int:
+        """Bytes free, or freed on demand by eviction."""
+        self.catch_up()
+        return self.memory.room
+
     def resumes(self, sequence: SequenceView) -> bool:
         """Whether a suspended request can go on: there is room for its next token."""
         assert isinstance(sequence, Sequence)
@@ -118,7 +156,7 @@ class Seats:
     def cached(self, sequence: SequenceView) -> int:
         """Tokens of `sequence` that are here already, besides those it holds."""
         assert isinstance(sequence, Sequence)
-        if sequence.leaf is not None:
+        if sequence.leaf is not None or sequence.swapped:
             return 0
         self.catch_up()
         return self.memory.cached(sequence)
@@ -128,7 +166,7 @@ class Seats:
         assert isinstance(sequence, Sequence)
         if sequence.leaf is not None:
             return self.memory.extends(sequence, tokens)
-        return self.memory.fits(sequence, tokens)
+        return self.memory.fits(sequence, tokens + (sequence.computed if sequence.swapped else 0))
 
     @property
     def queued_tokens(self) -> int:
@@ -219,11 +257,24 @@ class Seats:
         if self.memory.caching:
             self.recorder.kept(sequence, HBM, self.index, sequence.computed, now)
 
+    def _bring_back(self, sequence: Sequence) -> None:
+        """`sequence`, which was swapped, has room again; its KV is on its way from now on."""
+        assert self.refuge is not None
+        self.waiting.remove(sequence)
+        self._coming[sequence] = None
+        self.refuge.bring_back(sequence)
+
+    def take_back(self, sequence: Sequence) -> None:
+        """A swapped `sequence` holds what is left of it here; the rest is coming."""
+        self._lease(sequence, self.env.now)
+        sequence.swapped, sequence.landing = False, True
+
     def _preempt(self, victim: SequenceView, cause: str) -> None:
-        """`victim` gives its memory back and waits at the head of the queue to be recomputed."""
+        """`victim` gives its memory back: its KV goes elsewhere or is computed again."""
         assert isinstance(victim, Sequence)
         now = self.env.now
         self.recorder.preempted(victim, self.index, cause, now)
+        is_moved = self.refuge is not None and victim not in self.prefilling
         if victim in self.prefilling:
             self.prefilling.remove(victim)
             self._chunks = [chunk for chunk in self._chunks if chunk[0] is not victim]
@@ -233,10 +284,7 @@ class Seats:
             self._unseat(victim)
             victim.silent = now
         del self._running[victim]
-        self._release(victim, now)
-        victim.lost, victim.computed = victim.computed, 0
         victim.preempted = now
-        victim.asked = False
         victim.preemptions += 1
         self._thrashing += 1
         if self._thrashing > THRASHING:
@@ -244,5 +292,15 @@ class Seats:
                 f"replica {self.index}: {THRASHING} preemptions in a row and no request finished; "
                 "the scheduler or the preemption policy never lets one through"
             )
-        self.waiting.appendleft(victim)
         self.preempting = True
+        self._leaving[victim] = None
+        if not (is_moved and self.refuge is not None and self.refuge.shelter(victim)):
+            self.start_again(victim)
+
+    def start_again(self, victim: Sequence) -> None:
+        """A preempted `victim` waits at the head of the queue to be recomputed."""
+        del self._leaving[victim]
+        self._release(victim, self.env.now)
+        victim.lost, victim.computed = victim.computed, 0
+        victim.asked = False
+        self.waiting.appendleft(victim)

@@ -67,6 +67,7 @@ class Sequence:
         "retries",
         "silent",
         "stalled",
+        "swapped",
         "target",
     )
 
@@ -117,6 +118,8 @@ class Sequence:
         """Time parked before its first admission."""
         self.silent: Ns | None = None
         """When it took its last token before a preemption; None once it takes the next."""
+        self.swapped = False
+        """Its KV waits in the host's memory."""
         self.preemptions = 0
         self.retries = 0
         """How often it started again because its replica had failed."""

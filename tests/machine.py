@@ -20,10 +20,20 @@ from kvsim.sim.handoff import Handoff, Push
 from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.metrics import Facts
+from kvsim.sim.migration import Emigration, Migration
 from kvsim.sim.physics import Peak, check
-from kvsim.sim.policy import Eviction, Placement, Predictor, Restore, Router, Scheduler
+from kvsim.sim.policy import (
+    Eviction,
+    Placement,
+    Predictor,
+    Preemption,
+    Restore,
+    Router,
+    Scheduler,
+)
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.simulation import Simulation
+from kvsim.sim.swapping import Swap
 from kvsim.sim.tier import Reach, Tier
 from kvsim.sim.timing import FRACTION, Pace, StepTime, Work
 from kvsim.traces.request import Request, Workload
@@ -135,6 +145,8 @@ class Machine:
     wire_latency: Ns = 0
     incidents: tuple[tuple[Ns, int, str], ...] = ()
     """(When, which replica, "fail" or "recover" or "slow")."""
+    preemption: Preemption = field(default_factory=Recompute)
+    """Those who are swapped move as fast as between replicas."""
     requests: list[Request] = field(default_factory=list)
     follow: Callable[[Request, Ns], Request | None] = lambda request, finished: None
 
@@ -161,9 +173,9 @@ class Machine:
                 if self.disturbance:
                     traffic = self._traffic(reaches)
             engine = Engine(
-                env, index, memory, self.timing, deepcopy(self.scheduler), Recompute(), recorder,
-                self.sights, cluster.follow, cluster.resume, self.max_context, self.step_by_step,
-                hierarchy, traffic, self.runs_ahead,
+                env, index, memory, self.timing, deepcopy(self.scheduler), self.preemption,
+                recorder, self.sights, cluster.follow, cluster.resume, self.max_context,
+                self.step_by_step, hierarchy, traffic, self.runs_ahead,
                 self.predictor() if self.predictor is not None else None,
             )  # fmt: skip
             if traffic is not None:
@@ -174,6 +186,7 @@ class Machine:
             engine.on_loss = cluster.lost
         if self.roles:
             self._divide(cluster)
+        self._shelter(cluster)
         for at, replica, what in self.incidents:
             self._arm(cluster, at, cluster.engines[replica], what)
         return Simulation(env, cluster, recorder)
@@ -191,19 +204,34 @@ class Machine:
     def _divide(self, cluster: Cluster) -> None:
         """Some compute prompts, the others decode."""
 
-        def between(source: int, target: int) -> tuple[Link, ...]:
-            names = (f"out {source}", f"in {target}")
-            for name, latency in zip(names, (self.wire_latency, 0), strict=True):
-                self.fabric.links.setdefault(name, Link(name, self.wire, latency))
-            return tuple(self.fabric.links[name] for name in names)
-
-        handoff = Handoff(self.fabric, self.push, max(1, self.layers), 1, between)
+        handoff = Handoff(self.fabric, self.push, max(1, self.layers), 1, self._between)
         handoff.choose = cluster.decoder
         cluster.handoff = handoff
         cluster.entries.clear()
         for engine, role in zip(cluster.engines, self.roles, strict=True):
             (cluster.decoders if role == "decode" else cluster.entries).append(engine)
             engine.handoff = handoff if role == "prefill" else None
+
+    def _between(self, source: int, target: int) -> tuple[Link, ...]:
+        names = (f"out {source}", f"in {target}")
+        for name, latency in zip(names, (self.wire_latency, 0), strict=True):
+            self.fabric.links.setdefault(name, Link(name, self.wire, latency))
+        return tuple(self.fabric.links[name] for name in names)
+
+    def _shelter(self, cluster: Cluster) -> None:
+        """Where those who are preempted go."""
+        if self.preemption.fate == "migrate":
+            cluster.migration = Migration(self.fabric, 1, self._between, cluster.peers)
+        for engine in cluster.engines:
+            if cluster.migration is not None:
+                engine.refuge = Emigration(engine, cluster.migration)
+            elif self.preemption.fate == "swap":
+                up, down = (
+                    (self.fabric.links.setdefault(name, Link(name, self.wire, self.wire_latency)),)
+                    for name in (f"swap up {engine.index}", f"swap down {engine.index}")
+                )
+                space = self.preemption.space
+                engine.refuge = Swap(engine, self.fabric, engine.index, space, down, up)
 
     def _arm(self, cluster: Cluster, at: Ns, engine: Engine, what: str) -> None:
         does = {

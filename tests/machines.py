@@ -16,6 +16,9 @@ from kvsim.policies.placement.write_back import WriteBack
 from kvsim.policies.placement.write_through import WriteThrough
 from kvsim.policies.predictor.histogram import Histogram
 from kvsim.policies.predictor.oracle import Oracle
+from kvsim.policies.preemption.migrate import Migrate
+from kvsim.policies.preemption.recompute import Recompute
+from kvsim.policies.preemption.swap import Swap
 from kvsim.policies.restore.break_even import BreakEven
 from kvsim.policies.restore.cake import Cake
 from kvsim.policies.restore.hcache import HCache
@@ -136,15 +139,21 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
                 ]
             )
         )
+    preemption = draw(st.sampled_from(PREEMPTIONS))
     return lambda step_by_step: Machine(
         blocks, replicas, timing, scheduler, router(), windows, sights, step_by_step, caching,
         tiers=deepcopy(tiers), restore=restore(), disturbance=disturbance, layers=layers,
         predictor=predictor, runs_ahead=ahead, roles=roles, push=push, incidents=incidents,
-        wire=wire, window=window, eviction=eviction,
+        wire=wire, window=window, eviction=eviction, preemption=preemption,
         requests=requests, follow=follow,
     )  # fmt: skip
 
 
+PREEMPTIONS = (
+    Recompute(), Recompute("priority"), Recompute("cost"), Swap(), Swap("cost"), Swap(space=300),
+    Migrate(), Migrate("priority"),
+)  # fmt: skip
+"""A token is a byte: 300 bytes of the host's memory hold one request or none."""
 TIERS = (
     (),
     (Below("dram", 40, 100_000.0),),

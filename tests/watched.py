@@ -157,10 +157,10 @@ class WatchedPreemption(Preemption):
     def __init__(self, watch: Watch, engine: Engine, inner: Preemption) -> None:
         self.watch, self.engine, self.inner = watch, engine, inner
 
-    def victim(self, running: Reversible[SequenceView]) -> SequenceView:
+    def victim(self, running: Reversible[SequenceView], view: EngineView) -> SequenceView:
         before, kept = state(self.engine), repr(self.inner)
-        found = self.inner.victim(running)
-        assert self.inner.victim(running) is found
+        found = self.inner.victim(running, view)
+        assert self.inner.victim(running, view) is found
         assert found in list(reversed(running))
         assert (state(self.engine), repr(self.inner)) == (before, kept)
         self.watch.log.append((self.watch.now, self.engine.index, "victim", found.id))

@@ -1,16 +1,12 @@
-"""Preemption: the last to come leaves, and its KV is computed again."""
+"""Preemption: KV is given back and computed again."""
 
-from collections.abc import Reversible
 from dataclasses import dataclass
 
-from kvsim.sim.policy import Preemption, SequenceView, preemption
+from kvsim.policies.preemption.chosen import Chosen
+from kvsim.sim.policy import preemption
 
 
 @preemption.register("recompute")
 @dataclass(slots=True)
-class Recompute(Preemption):
-    """The request admitted last gives its memory back and starts again (vLLM v1)."""
-
-    def victim(self, running: Reversible[SequenceView]) -> SequenceView:
-        """The last of the running list."""
-        return next(reversed(running))
+class Recompute(Chosen):
+    """The victim gives its memory back and starts again; by default the last admitted (vLLM v1)."""

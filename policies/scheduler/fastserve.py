@@ -14,8 +14,8 @@ class FastServe(Ranked):
 
     Wu et al., Fast distributed inference serving for large language models (FastServe), 2023.
     Quanta are counted in tokens here. Who is suspended keeps its memory until a higher level needs
-    it; FastServe's proactive swapping to DRAM is left to the tiers: what is evicted there comes
-    back. There is no promotion of those who starve.
+    it. With `preemption: swap` it then goes to the host's memory as in FastServe, but not ahead of
+    need. There is no promotion of those who starve.
     """
 
     preemptive: ClassVar[bool] = True

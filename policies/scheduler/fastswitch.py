@@ -13,8 +13,9 @@ class FastSwitch(Ranked):
     """Requests take turns of some tokens; who has had fewest turns goes on (context switching).
 
     After Shen et al., FastSwitch: optimizing context switching efficiency in fairness-aware large
-    language model serving, 2024, whose priorities change at a frequency. Its cheap switches, block
-    groups and reuse of copies in DRAM, are matters of allocation and tiers.
+    language model serving, 2024, whose priorities change at a frequency. With
+    `preemption: swap` a switch moves KV to the host's memory and back. Its cheaper switches, block
+    groups and reuse of copies in DRAM, are not modelled.
     """
 
     preemptive: ClassVar[bool] = True

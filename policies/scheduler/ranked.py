@@ -119,8 +119,11 @@ class Ranked(Scheduler):
             yield Preempt(victim)
 
     def _outranked(self, view: EngineView, sequence: SequenceView) -> SequenceView | None:
-        """The suspended request that goes last, if it goes after `sequence`."""
-        if not view.suspended:
+        """The suspended request that goes last, if it goes after `sequence`.
+
+        One at a time: while one's KV is on its way out, room is coming.
+        """
+        if not view.suspended or view.vacating:
             return None
         last = self._ordered(view, view.suspended)[-1]
         after = (*self.rank(view, last), last.id) > (*self.rank(view, sequence), sequence.id)

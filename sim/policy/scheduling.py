@@ -2,9 +2,10 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Reversible
-from typing import ClassVar, NamedTuple
+from collections.abc import Sequence as Ordered
+from typing import ClassVar, Literal, NamedTuple
 
-from kvsim.sim.policy.views import EngineView, SequenceView
+from kvsim.sim.policy.views import EngineView, ReplicaView, SequenceView
 
 
 class Prefill(NamedTuple):
@@ -27,7 +28,11 @@ class Resume(NamedTuple):
 
 
 class Preempt(NamedTuple):
-    """A move: a running request gives its memory back and returns to the head of the queue."""
+    """A move: a running request gives its memory back and returns to the head of the queue.
+
+    Where its KV is moved and not computed again, its memory is free a little later: until then
+    `view.vacating` is true.
+    """
 
     sequence: SequenceView
 
@@ -86,6 +91,18 @@ class Scheduler(ABC):
 class Preemption(ABC):
     """Who leaves when the running sequences have outgrown memory, and what becomes of its KV."""
 
+    fate: ClassVar[Literal["recompute", "swap", "migrate"]] = "recompute"
+    """Its KV is computed again, or waits in the host's memory, or goes to another replica.
+
+    Prompts in progress, and those that nobody has room for, are computed again in any case."""
+    space: int = 0
+    """Bytes of host memory per GPU for those that are swapped."""
+
     @abstractmethod
-    def victim(self, running: Reversible[SequenceView]) -> SequenceView:
+    def victim(self, running: Reversible[SequenceView], view: EngineView) -> SequenceView:
         """One of `running`, given in order of admission."""
+
+    def target(self, sequence: SequenceView, replicas: Ordered[ReplicaView]) -> int:
+        """Where `sequence` migrates to: a place in `replicas`, who all have room for it."""
+        del sequence, replicas
+        return 0

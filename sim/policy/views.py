@@ -141,6 +141,11 @@ class ReplicaView(Protocol):
         """Tokens of prompts that it has to compute, as far as it knows what is cached."""
         ...
 
+    @property
+    def room(self) -> int:
+        """Bytes for KV that are free, or would be if they were needed."""
+        ...
+
     def cached(self, sequence: SequenceView) -> int:
         """Tokens of its prompt that the replica holds."""
         ...
@@ -207,6 +212,15 @@ class EngineView(Protocol):
 
     def generated(self, sequence: SequenceView) -> int:
         """Tokens that a request has taken by this boundary."""
+        ...
+
+    def stored(self, sequence: SequenceView) -> int:
+        """Tokens whose KV is there at this boundary."""
+        ...
+
+    @property
+    def vacating(self) -> bool:
+        """The KV of somebody preempted is on its way out, and its memory about to be free."""
         ...
 
     def resumes(self, sequence: SequenceView) -> bool:

@@ -27,7 +27,8 @@ def test_spans_equal_steps(machine: Callable[[bool], Machine]) -> None:
 @given(machines())
 @settings(deadline=None)
 def test_nothing_is_lost_and_memory_is_given_back(machine: Callable[[bool], Machine]) -> None:
-    outcome = machine(False).run()
+    machinery = machine(False)
+    outcome = machinery.run()
     assert set(outcome.status) <= {"finished", "rejected"}
     for engine in outcome.simulation.cluster.engines:
         assert engine.memory.private == 0
@@ -40,11 +41,9 @@ def test_nothing_is_lost_and_memory_is_given_back(machine: Callable[[bool], Mach
             why = reasons(outcome.facts, reach.tier.rank)
             assert sum(why["stored"].values()) >= reach.tier.written
             assert sum(why["refused"].values()) >= reach.tier.refused
-    links = outcome.simulation.cluster.engines[0].hierarchy
     for name, moved in by_link(outcome.facts):
-        assert links is not None
         landed = moved["landed"] != NEVER
-        assert int(moved["bytes"][landed].sum()) == links.fabric.links[name].bytes
+        assert int(moved["bytes"][landed].sum()) == machinery.fabric.links[name].bytes
     for name in ("queue", "load", "other"):
         assert all(
             value >= 0 for value, s in zip(outcome[name], outcome.status, strict=True)

@@ -17,6 +17,7 @@ from kvsim.scenario.objectives import asked
 from kvsim.scenario.residing import residence, site
 from kvsim.scenario.room import Room
 from kvsim.scenario.schema import WIDTHS, Pool, Scenario
+from kvsim.scenario.shelter import shelter
 from kvsim.scenario.workload import workload
 from kvsim.sim.clock import Clock
 from kvsim.sim.cluster import Cluster
@@ -84,6 +85,7 @@ def build(scenario: Scenario, step_by_step: bool = False) -> Machine:
             made = _engine(env, scenario, kind, profile, part, cluster, room, step_by_step)
             cluster.engines.append(made)
     disaggregate(scenario, kind, pools, cluster, room)
+    shelter(scenario, kind, pools, cluster, room)
     arm(scenario, cluster)
     decoders = cluster.decoders or cluster.entries
     unloaded = Unloaded(cluster.entries[0], decoders[0], tokens, profile.request_ns)
@@ -199,7 +201,8 @@ def _engine(
     reaches = room.reaches(room.place(part.pool.parallel.gpus), part.gpu)
     hierarchy = traffic = None
     if reaches and kept.caching:
-        traffic = room.traffic(reaches, part.timing.bandwidth)
+        wires = [link for reach in reaches for link in (reach.read[-1], reach.write[0])]
+        traffic = room.traffic(wires, part.timing.bandwidth)
         restore = answer("restore", policies.restore)
         prefetch = answer("prefetch", policies.prefetch)
         hierarchy = Hierarchy(

@@ -1,6 +1,6 @@
 """The machine room: which tiers there are, and over which links each replica reaches them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import inf
 
@@ -76,9 +76,8 @@ class Room:
         up, down = self._pcie(spot, gpu, "h2d"), self._pcie(spot, gpu, "d2h")
         found = []
         if specs.dram is not None:
-            tier = self._tier("dram", specs.dram, node)
-            bus = self._bus(node)
-            found.append(Reach(tier, (bus, up), (down, bus), inf, inf))
+            tier, (to, fro) = self._tier("dram", specs.dram, node), self.to_host(spot, gpu)
+            found.append(Reach(tier, fro, to, inf, inf))
         if specs.ssd is not None:
             read, write = self._drives(node)
             bus_path = () if specs.ssd.direct else (self._bus(node),)
@@ -102,10 +101,18 @@ class Room:
             return (self._drives(node)[0], self._bus(node), *wires)
         return (self._bus(node), *wires) if specs.dram is not None else ()
 
-    def traffic(self, reaches: tuple[Reach, ...], bandwidth: float) -> Callable[[], float]:
-        """Share of a replica's HBM `bandwidth` that its transfers take at the moment of asking."""
+    def to_host(self, spot: Spot, gpu: GPU) -> tuple[Path, Path]:
+        """From a replica's HBM to the DRAM of its node, and back."""
+        up, down, bus = (
+            *(self._pcie(spot, gpu, way) for way in ("h2d", "d2h")),
+            self._bus(spot.node),
+        )
+        return (down, bus), (bus, up)
+
+    def traffic(self, links: Iterable[Link], bandwidth: float) -> Callable[[], float]:
+        """Share of a replica's HBM `bandwidth` that transfers over its `links` take when asked."""
         share = self.scenario.cluster.node.interference / bandwidth
-        wires = {link: None for reach in reaches for link in (reach.read[-1], reach.write[0])}
+        wires = dict.fromkeys(links)
 
         def taken() -> float:
             total = 0.0

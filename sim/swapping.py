@@ -1,0 +1,86 @@
+"""Preempted requests whose KV waits in the host's memory: out over the fabric, and back over it.
+
+All that a request holds is copied out, as vLLM v0 swaps it, and its HBM is free when the last byte
+has landed. It then waits at the head of the queue with one token to compute; the scheduler that
+admits it there starts the way back, of what HBM does not have any more, and it decodes from the
+boundary after the last byte on.
+"""
+
+from typing import TYPE_CHECKING
+
+from kvsim.sim.fabric import LOAD, Fabric, Link
+from kvsim.sim.sequence import Sequence
+
+if TYPE_CHECKING:
+    from kvsim.sim.engine import Engine
+
+
+class Swap:
+    """The part of the host's memory that one replica swaps to."""
+
+    def __init__(
+        self, engine: "Engine", fabric: Fabric, place: int, capacity: int,
+        out: tuple[Link, ...], back: tuple[Link, ...],
+    ) -> None:  # fmt: skip
+        self.engine = engine
+        self.fabric = fabric
+        self.place = place
+        """Its node."""
+        self.capacity = capacity
+        self.out = out
+        """Links from HBM to the host's memory."""
+        self.back = back
+        self.used = 0
+        """Bytes that are there, or on their way there."""
+
+    def shelter(self, sequence: Sequence) -> bool:
+        """Begin to copy all that `sequence` holds, if there is room for it."""
+        engine, memory = self.engine, self.engine.memory
+        size = memory.bytes(sequence.computed)
+        if self.used + size > self.capacity:
+            return False
+        self.used += size
+        now = self.fabric.clock.now
+        row = engine.recorder.swapped(
+            sequence, self.place, engine.index, "swap_out", size, self.out, now
+        )
+
+        def landed() -> None:
+            at = self.fabric.clock.now
+            engine.recorder.landed(row, flow.began, at)
+            if engine.memory is not memory:
+                return  # the replica has failed meanwhile
+            engine.catch_up()
+            engine.let_go(sequence, at)
+            engine.wait_outside(sequence)
+
+        flow = self.fabric.send(size, self.out, landed, LOAD)
+        return True
+
+    def bring_back(self, sequence: Sequence) -> None:
+        """`sequence`, for which there is room, gets it; what HBM lacks of it flows."""
+        engine, memory, now = self.engine, self.engine.memory, self.fabric.clock.now
+        stored, held = sequence.computed, memory.private
+        engine.take_back(sequence)
+        memory.reserve(sequence, stored - sequence.computed)
+        size = memory.private - held
+        row = engine.recorder.swapped(
+            sequence, self.place, engine.index, "swap_in", size, self.back, now
+        )
+
+        def landed() -> None:
+            at = self.fabric.clock.now
+            engine.recorder.landed(row, flow.began, at)
+            if engine.memory is not memory:
+                return
+            engine.catch_up()
+            self.used -= memory.bytes(stored)
+            sequence.computed, sequence.landing = stored, False
+            memory.publish(sequence, stored, at)
+            engine.go_on(sequence)
+
+        flow = self.fabric.send(size, self.back, landed, LOAD)
+
+    def lose(self) -> None:
+        """The replica has failed: nobody comes back."""
+        self.used = 0
