@@ -115,3 +115,18 @@ def test_what_cannot_be_done_is_said(chat, words, said):
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_sweep_from_python_names_its_values_and_adds_columns(chat, tmp_path):
+    from kvsim.sweep import sweep
+
+    grid = {"cluster.pools": {"one": [{"replicas": 1}], "two": [{"replicas": 2}]}, "seed": [1, 2]}
+    more = {"workload.open_loop.requests": 50}
+    table = sweep(chat, grid, more, also={"hours": "cost.gpu_hours"}, folder=tmp_path, jobs=1)
+    assert list(table["cluster.pools"]) == ["one", "one", "two", "two"]
+    assert list(table["seed"]) == [1, 2, 1, 2]
+    pools = ("--set", "cluster.pools=[{replicas: 2}]", "--set", "workload.open_loop.requests=50")
+    alone = told("run", chat, "--json", *pools, "--seed", "2")
+    assert table.iloc[3]["ttft_p99_s"] == alone["ttft_s"]["p99"]
+    assert table.iloc[3]["hours"] == alone["cost"]["gpu_hours"]
+    assert len(list((tmp_path / "points").glob("*.json"))) == 4

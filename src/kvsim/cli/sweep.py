@@ -31,8 +31,7 @@ def sweep(
     import os
 
     from kvsim.errors import InputError
-    from kvsim.sweep.grid import axes
-    from kvsim.sweep.grid import sweep as solve
+    from kvsim.sweep.grid import axes, solved
     from kvsim.sweep.table import row, write
 
     if executor not in ("process", "ray"):
@@ -47,8 +46,8 @@ def sweep(
     for values in asked.values():
         count *= len(values)
     with _bar(count) as told:
-        found = solve(scenario, tuple(changes or ()), asked, points,
-                      jobs or os.cpu_count() or 1, executor, told)  # fmt: skip
+        found = solved(scenario, tuple(changes or ()), asked, points,
+                       jobs or os.cpu_count() or 1, executor, told)  # fmt: skip
     if place is not None:
         write(found, place, f"{Path(scenario).stem}: {', '.join(asked)}")
     if json:

@@ -59,10 +59,14 @@ def combinations(found: dict[str, list[Any]]) -> Iterator[Values]:
         yield dict(zip(found, values, strict=True))
 
 
+def settings(values: Values) -> list[str]:
+    """Values as `--set` takes them."""
+    return [f"{path}={json.dumps(value)}" for path, value in values.items()]
+
+
 def scenario_at(name: str, changes: Iterable[str], values: Values) -> Scenario:
     """The scenario with the values of one combination."""
-    sets = [f"{path}={json.dumps(value)}" for path, value in values.items()]
-    return load(name, [*changes, *sets])
+    return load(name, [*changes, *settings(values)])
 
 
 def key(scenario: Scenario) -> str:
@@ -93,7 +97,7 @@ def solve(name: str, changes: tuple[str, ...], values: Values, folder: Path | No
     return Point(values, digest, summary, failure)
 
 
-def sweep(
+def solved(
     name: str, changes: tuple[str, ...], grid: dict[str, list[Any]], folder: Path | None = None,
     jobs: int = 1, executor: str = "process", told: Callable[[Point], None] = lambda point: None,
 ) -> list[Point]:  # fmt: skip
@@ -102,13 +106,13 @@ def sweep(
         folder.mkdir(parents=True, exist_ok=True)
     asked = list(combinations(grid))
     found = []
-    for point in _solved(name, changes, asked, folder, jobs, executor):
+    for point in _each(name, changes, asked, folder, jobs, executor):
         told(point)
         found.append(point)
     return found
 
 
-def _solved(
+def _each(
     name: str, changes: tuple[str, ...], asked: list[Values], folder: Path | None, jobs: int,
     executor: str,
 ) -> Iterator[Point]:  # fmt: skip
