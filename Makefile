@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test check kernels laws bench golden size build figures clean
+.PHONY: demo test check kernels laws bench golden notebooks size build figures clean
 
 demo: .venv/installed  ## run the first scenario
 	$(BIN)/kvsim run scenarios/multiturn.yaml
@@ -27,6 +27,9 @@ bench: .venv/developed  ## speed, beside a bare loop measured in the same run
 
 golden: .venv/tested  ## accept changed golden numbers; say why in the commit
 	$(BIN)/pytest tests/golden --update-golden
+
+notebooks: .venv/tested  ## run the notebooks anew and keep what comes out
+	$(BIN)/jupyter-execute --inplace --NotebookClient.record_timing=False notebooks/*.ipynb
 
 size:  ## lines per room
 	@for room in sim policies models hardware traces calibration kernels src/kvsim/cli \

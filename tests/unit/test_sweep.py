@@ -115,3 +115,111 @@ def test_what_cannot_be_done_is_said(chat, words, said):
     assert done.returncode == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_sweep_from_python_names_its_values_and_adds_columns(chat, tmp_path):
+    from kvsim.sweep import sweep
+
+    grid = {"cluster.pools": {"one": [{"replicas": 1}], "two": [{"replicas": 2}]}, "seed": [1, 2]}
+    more = {"workload.open_loop.requests": 50}
+    table = sweep(chat, grid, more, also={"hours": "cost.gpu_hours"}, folder=tmp_path, jobs=1)
+    assert list(table["cluster.pools"]) == ["one", "one", "two", "two"]
+    assert list(table["seed"]) == [1, 2, 1, 2]
+    pools = ("--set", "cluster.pools=[{replicas: 2}]", "--set", "workload.open_loop.requests=50")
+    alone = told("run", chat, "--json", *pools, "--seed", "2")
+    assert table.iloc[3]["ttft_p99_s"] == alone["ttft_s"]["p99"]
+    assert table.iloc[3]["hours"] == alone["cost"]["gpu_hours"]
+    assert len(list((tmp_path / "points").glob("*.json"))) == 4
+
+
+GRID = "workload.open_loop.input_tokens=100,200,300"
+"""Three points of 20 requests; each is kept under its own hash."""
+FEW = ("--set", "workload.open_loop.requests=20")
+
+
+def kept(folder) -> dict[str, int]:
+    """When each finished point was written."""
+    return {file.name: file.stat().st_mtime_ns for file in (folder / "points").glob("*.json")}
+
+
+def test_a_sweep_goes_on_after_losing_points_without_running_the_others(chat, tmp_path):
+    words = ("sweep", chat, "--grid", GRID, "--jobs", "2", "--out", tmp_path, "--json", *FEW)
+    whole = json.loads(kvsim(*words).stdout)["points"]
+    before = kept(tmp_path)
+    lost = sorted(before)[1]
+    (tmp_path / "points" / lost).unlink()
+    half_written = (tmp_path / "points" / lost).with_suffix(".4242")  # of a killed process
+    half_written.write_text('{"summary": {"req', encoding="utf-8")
+    assert json.loads(kvsim(*words).stdout)["points"] == whole
+    after = kept(tmp_path)
+    assert after.keys() == before.keys()
+    assert {name for name in before if after[name] != before[name]} == {lost}
+
+
+def test_a_point_is_run_again_when_its_trace_has_changed(chat, tmp_path):
+    from kvsim.sweep import sweep
+
+    trace = tmp_path / "trace.jsonl"
+    rows = [{"timestamp": at, "input_length": 100, "output_length": 5, "hash_ids": [at]}
+            for at in range(3)]  # fmt: skip
+    grid = {"workload": [{"trace": {"file": str(trace), "format": "mooncake"}}]}
+    for count in (2, 3):
+        lines = "".join(json.dumps(row) + "\n" for row in rows[:count])
+        trace.write_text(lines, encoding="utf-8")
+        assert sweep(chat, grid, folder=tmp_path)["finished"].item() == count
+    assert len(kept(tmp_path)) == 2
+
+
+def test_a_fault_of_the_program_is_a_row_and_is_tried_again(chat, tmp_path, monkeypatch):
+    from kvsim.sweep import grid, sweep
+
+    def fails(scenario):
+        raise ZeroDivisionError("by nought")
+
+    axis = {"seed": [1, 2]}
+    with monkeypatch.context() as broken:
+        broken.setattr(grid, "run", fails)
+        table = sweep(chat, axis, {"workload.open_loop.requests": 5}, folder=tmp_path, jobs=1)
+    assert list(table["error"]) == ["ZeroDivisionError: by nought"] * 2
+    assert kept(tmp_path) == {}
+    table = sweep(chat, axis, {"workload.open_loop.requests": 5}, folder=tmp_path, jobs=1)
+    assert list(table["error"]) == [None, None]
+
+
+def test_the_table_is_one_parquet_file_with_failed_points_in_it(chat, tmp_path):
+    import pandas as pd
+
+    models = "model=llama-3.1-8b,llama-3.1-70b"  # the second does not fit into one GPU
+    done = kvsim("sweep", chat, "--grid", models, "--out", tmp_path, *FEW)
+    table = pd.read_parquet(tmp_path / "points.parquet")
+    assert list(table["model"]) == ["llama-3.1-8b", "llama-3.1-70b"]
+    assert list(table["error"].isna()) == [True, False]
+    assert table["finished"][0] == 20
+    assert done.stdout.count("failed:") == 1
+    assert table["error"][1] in (tmp_path / "sweep.html").read_text(encoding="utf-8")
+
+
+def test_values_of_the_grid_are_not_cut_off_in_a_narrow_terminal(chat, tmp_path):
+    words = "policies.router=round_robin,prefix_aware"
+    done = kvsim("sweep", chat, "--grid", words, "--out", tmp_path, *FEW, COLUMNS="80")
+    assert "…" not in done.stdout
+    assert "prefix_aware" in done.stdout
+    assert max(map(len, done.stdout.splitlines()[:-1])) <= 80
+
+
+@pytest.mark.parametrize(
+    ("values", "marks"),
+    [
+        ([0.0, 10.0], [0, 5, 10]),
+        ([15.96, 25.14], [14, 16, 18, 20, 22, 24, 26]),
+        ([0.61], [0.6, 0.8]),
+        ([0.0], [0, 0.5]),
+    ],
+)
+def test_axes_have_round_numbers_around_all_values(values, marks):
+    from kvsim.sweep.page import ticks
+
+    found = ticks(values)
+    assert found[0] <= min(values)
+    assert found[-1] >= max(values)
+    assert found == pytest.approx(marks)

@@ -31,14 +31,14 @@ def sweep(
     import os
 
     from kvsim.errors import InputError
-    from kvsim.sweep.grid import axes
-    from kvsim.sweep.grid import sweep as solve
+    from kvsim.sweep.grid import axes, solved
     from kvsim.sweep.table import row, write
 
     if executor not in ("process", "ray"):
         raise InputError(f"--executor: found {executor!r}; allowed: process, ray.")
     asked = axes(grid or ())
-    place = folder or (None if json else _default(scenario, asked))
+    sets = tuple(changes or ())
+    place = folder or (None if json else _default(scenario, asked, sets))
     points = place / "points" if place is not None else None
     if points is not None and not resume:
         for old in points.glob("*.json"):
@@ -47,10 +47,14 @@ def sweep(
     for values in asked.values():
         count *= len(values)
     with _bar(count) as told:
-        found = solve(scenario, tuple(changes or ()), asked, points,
-                      jobs or os.cpu_count() or 1, executor, told)  # fmt: skip
+        try:
+            found = solved(scenario, sets, asked, points, jobs or os.cpu_count() or 1, executor,
+                           told)  # fmt: skip
+        except KeyboardInterrupt:
+            err().print(_interrupted(points), markup=False)
+            raise typer.Exit(1) from None
     if place is not None:
-        write(found, place, f"{Path(scenario).stem}: {', '.join(asked)}")
+        write(found, place, ", ".join((f"{Path(scenario).stem}: {' x '.join(asked)}", *sets)))
     if json:
         print_json({"points": [row(point) for point in found]})
     else:
@@ -59,10 +63,16 @@ def sweep(
         raise typer.Exit(1)
 
 
-def _default(scenario: str, asked: dict[str, Any]) -> Path:
+def _interrupted(points: Path | None) -> str:
+    if points is None:
+        return "kvsim: interrupted; nothing was written."
+    return f"kvsim: interrupted; finished points are kept in {points}: the same command goes on."
+
+
+def _default(scenario: str, asked: dict[str, Any], sets: tuple[str, ...]) -> Path:
     import hashlib
 
-    digest = hashlib.sha256(repr((scenario, asked)).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(repr((scenario, asked, sets)).encode()).hexdigest()[:8]
     return Path("runs") / f"{Path(scenario).stem}-sweep-{digest}"
 
 
@@ -70,9 +80,11 @@ def _show(rows: list[dict[str, Any]], paths: list[str], place: Path | None) -> N
     from rich.table import Table
 
     heads = ("goodput/s", "SLO", "TTFT p99 s", "TPOT p99 ms", "hits", "$/M tokens")
-    table = Table(*(path.rsplit(".", 1)[-1] for path in paths), *heads, box=None, pad_edge=False)
-    for column in table.columns[len(paths) :]:
-        column.justify = "right"
+    table = Table(box=None, pad_edge=False)
+    for path in paths:
+        table.add_column(path.rsplit(".", 1)[-1], overflow="fold", no_wrap=True)
+    for head in heads:
+        table.add_column(head, justify="right")
     for row in rows:
         values = [str(row[path]) for path in paths]
         if row["error"] is not None:
@@ -85,10 +97,11 @@ def _show(rows: list[dict[str, Any]], paths: list[str], place: Path | None) -> N
         )  # fmt: skip
     console = out()
     console.print(table)
-    for row in rows:
-        if row["error"] is not None:
-            told = ", ".join(f"{path}={row[path]}" for path in paths)
-            console.print(f"failed: {told}: {row['error']}", markup=False)
+    for error in dict.fromkeys(row["error"] for row in rows if row["error"] is not None):
+        failed = [row for row in rows if row["error"] == error]
+        told = ", ".join(f"{path}={failed[0][path]}" for path in paths)
+        more = f" and {len(failed) - 1} more" if len(failed) > 1 else ""
+        console.print(f"failed: {told}{more}: {error}", markup=False)
     if place is not None:
         console.print(f"Written to {place} (open {place / 'sweep.html'})", soft_wrap=True,
                       markup=False)  # fmt: skip
