@@ -35,6 +35,9 @@ TRANSFER_COLUMNS = (
     "began", "landed",
 )  # fmt: skip
 HANDOFF_COLUMNS = ("request", "source", "target", "bytes", "offered", "began", "landed")
+FLEET_COLUMNS = ("replica", "at", "state")
+OFF, STARTING, UP, DRAINING = range(4)
+"""States of a replica whose pool changes its size."""
 LEVEL_COLUMNS = ("tier", "place", "at", "held", "arriving")
 
 TIERS = ("hbm", "dram", "ssd", "remote")
@@ -75,6 +78,7 @@ class Recorder:
         self.transfers = array("q")
         self.levels = array("q")
         self.handoffs = array("q")
+        self.fleet = array("q")
         self.paths: list[tuple[str, ...]] = []
         """Links that transfers have taken."""
         self.arrived = 0
@@ -195,6 +199,10 @@ class Recorder:
     def handed_over(self, row: int, now: Ns) -> None:
         """All of it is there."""
         self.handoffs[row] = now
+
+    def changed(self, replica: int, now: Ns, state: int) -> None:
+        """A replica starts, is up, drains or is off from now on."""
+        self.fleet.extend((replica, now, state))
 
     def level(self, tier: "Tier", now: Ns) -> None:
         """What a tier holds, and what is on its way there, has changed."""
