@@ -3,6 +3,7 @@
 SimPy keeps the queue; this file only says what is put in it.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from simpy import Environment, Event
@@ -41,6 +42,14 @@ class Alarm(Event):
         earlier = Alarm(self._clock, at, rank)
         earlier.callbacks, self.callbacks = self.callbacks, []
         return earlier
+
+
+def ring(clock: Clock, at: Ns, rank: int, what: Callable[[], None]) -> Alarm:
+    """Let `what` happen at instant `at`."""
+    alarm = Alarm(clock, at, rank)
+    assert alarm.callbacks is not None
+    alarm.callbacks.append(lambda event: what())
+    return alarm
 
 
 class Sleeper:

@@ -42,6 +42,8 @@ class Cluster:
         """From those that compute prompts to those that decode."""
         self.migration: Migration | None = None
         """Between replicas that decode, when memory runs out."""
+        self.arrived = 0
+        """Requests so far."""
         self._stranded: list[Sequence] = []
         """Requests that no replica is up for."""
         self._known = workload.arrivals()
@@ -82,12 +84,13 @@ class Cluster:
         now = self.env.now
         assert now == request.arrival + self.host_before, "a request arrived late"
         self.recorder.arrived += 1
+        self.arrived += 1
         sequence = Sequence(request, now)
         self.route(sequence, now)
 
     def route(self, sequence: Sequence, now: Ns) -> None:
         """`sequence` goes to a replica that is up, or waits for one."""
-        entries = [one for one in self.entries if one.is_up]
+        entries = [one for one in self.entries if one.is_open]
         if not entries:
             self._stranded.append(sequence)
             return
@@ -125,19 +128,19 @@ class Cluster:
 
     def decoder(self, sequence: Sequence, now: Ns) -> Engine:
         """The replica where `sequence`, whose prompt is complete, goes on."""
-        able = [one for one in self.decoders if one.is_up and one.refusal(sequence) is None]
+        able = [one for one in self.decoders if one.is_open and one.refusal(sequence) is None]
         if not able:  # nobody is up: it waits at one that will be
             able = [one for one in self.decoders if one.refusal(sequence) is None]
         return able[self.router.decode(sequence, able, now)]
 
     def peers(self) -> list[Engine]:
         """Replicas that decode and take requests."""
-        return [one for one in self.decoders or self.entries if one.is_up]
+        return [one for one in self.decoders or self.entries if one.is_open]
 
     def come_back(self, sequence: Sequence) -> None:
         """A tool has answered `sequence`: it goes on where it was, or where prompts are made."""
         engine = self.engines[sequence.replica]
-        if engine in self.decoders or not engine.is_up:
+        if engine in self.decoders or not engine.is_open:
             engine.forget(sequence)
             self.route(sequence, self.env.now)
         else:

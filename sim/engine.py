@@ -6,16 +6,15 @@ to the nanosecond; `step_by_step` does so, and is the oracle of the tests.
 """
 
 from collections.abc import Callable, Generator
-from itertools import chain
 
 from simpy import Event
 
 from kvsim.sim.clock import FINISH, PLAN, Clock, Sleeper
 from kvsim.sim.handoff import Handoff
 from kvsim.sim.hierarchy import Hierarchy
+from kvsim.sim.lifecycle import Lifecycle
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.parking import Parking
-from kvsim.sim.planning import Planning
 from kvsim.sim.policy import Admission, Predictor, Preemption, Scheduler
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.rounds import Rounds
@@ -25,8 +24,11 @@ from kvsim.sim.timing import StepTime, Work
 from kvsim.units import Ns
 
 
-class Engine(Planning):
+class Engine(Lifecycle):
     """A replica of the model with its queue, its batch and its memory."""
+
+    on_loss: Callable[[list[Sequence], "Engine"], None]
+    """Hears of requests that have lost what they had here."""
 
     def __init__(
         self,
@@ -68,13 +70,8 @@ class Engine(Planning):
         """Steps of the span that will be taken: all of them, unless it has been cut."""
         self._clock = 0
         """The last boundary, in 2**-TICK ns."""
-        self.is_up = True
         self._pace = 1.0
         """Times that steps take longer than they should: a straggler."""
-        self.on_loss: Callable[[list[Sequence], Engine], None] = _nobody_cares
-        """Hears of requests that have lost what they had here."""
-        self.fresh_memory: Callable[[], KVMemory] | None = None
-        """Its memory, empty; needed by replicas that fail."""
         self.sleeper = Sleeper(env)
         if hierarchy is not None:
             hierarchy.carrier.on_land = (self.catch_up, self.poke)
@@ -121,7 +118,7 @@ class Engine(Planning):
 
     def fail(self) -> None:
         """All that is here is lost when the step that runs has ended; `recover` brings it back."""
-        self.is_up = False
+        self.is_up, self.is_failed = False, True
         if self._span is None:
             self.sleeper.wake(PLAN + self.index)
         else:
@@ -129,7 +126,7 @@ class Engine(Planning):
 
     def recover(self) -> None:
         """Empty, and ready for requests."""
-        self.is_up = True
+        self.is_up, self.is_failed = True, False
         self.sleeper.wake(PLAN + self.index)
 
     def run(self) -> Generator[Event, None, None]:
@@ -137,7 +134,9 @@ class Engine(Planning):
         env = self.env
         while True:
             while not self.is_up:
-                self.on_loss(self._lose_everything(), self)
+                if self.is_failed:
+                    self._span = None
+                    self.on_loss(self._lose_everything(), self)
                 yield self.sleeper.forever()
                 self._clock = env.now << TICK
             self._plan()
@@ -167,50 +166,6 @@ class Engine(Planning):
         if end > self.env.now:
             yield self.sleeper.until(end, FINISH + self.index)
 
-    def _lose_everything(self) -> list[Sequence]:
-        """Requests that have to start again elsewhere; memory is empty."""
-        now = self.env.now
-        going = [one for one in self.remaining() if one not in self._paused]
-        for sequence in going:
-            sequence.lost = max(sequence.lost, sequence.computed)
-            sequence.leaf, sequence.computed, sequence.published = None, 0, 0
-            sequence.swapped = False
-            if sequence in self._coming:
-                sequence.landing = False
-            if sequence.first_token is not None and sequence.silent is None:
-                sequence.silent = now
-            if sequence.admitted is not None:
-                sequence.preempted = now
-                self.recorder.preempted(sequence, self.index, "failure", now)
-        for held in (
-            self._running, self.suspended, self._leaving, self._coming, self.waiting, self._late,
-        ):  # fmt: skip
-            held.clear()
-        if self.refuge is not None:
-            self.refuge.lose()
-        self._offers.clear()
-        self.prefilling.clear()
-        self._chunks.clear()
-        self._landed.clear()
-        self._resumed.clear()
-        assert self.fresh_memory is not None
-        self.memory = self.fresh_memory()
-        self._span = None
-        return going
-
-    def remaining(self) -> list[Sequence]:
-        """Requests that are here and not finished, their counters brought up to date."""
-        self.catch_up()
-        for sequence in self._running:
-            if sequence._ends is not None:
-                self.batch.leave(sequence)
-        parked = self.parking.parked if self.parking is not None else ()
-        late = (sequence for _, sequence in self._late)
-        landed = (sequence for sequence, _ in self._landed)
-        moving = (*self._leaving, *self._coming)
-        there = (self._running, self._paused, parked, self.waiting, late, landed, moving)
-        return list(chain.from_iterable(there))
-
     def crowd(self) -> None:
         """Room has been taken that the running span may have counted on."""
         if self._span is not None and not self.sleeper.is_idle:
@@ -218,6 +173,8 @@ class Engine(Planning):
 
     def poke(self) -> None:
         """Memory has changed: whoever waits may have a chance."""
+        if self.is_draining:
+            self._close()
         begun = self.prefilling or self._stuck
         wanted = self.waiting or self._offers or self._landed or self.suspended or begun
         if self._span is None:
@@ -294,6 +251,8 @@ class Engine(Planning):
         if batch.rounds is not None and self.hierarchy is not None:
             for sequence, stored in batch.rounds.due(batch.steps):
                 self.hierarchy.stores.keep(sequence, "every", stored)
+        if self.is_draining:
+            self._close()
 
     def _break_silence(self, span: Span) -> None:
         """Sequences that were held or suspended take a token: the time since their last one."""
@@ -384,7 +343,3 @@ class Engine(Planning):
             self._steps = begun
             at = span.boundary(begun) >> TICK
             self.sleeper.move(at, (FINISH if at > now else PLAN) + self.index)
-
-
-def _nobody_cares(lost: list[Sequence], engine: Engine) -> None:
-    del lost, engine

@@ -8,10 +8,12 @@ import numpy as np
 from kvsim.sim.objectives import Objectives, all_of, mean
 from kvsim.sim.recorder import (
     CAUSES,
+    FLEET_COLUMNS,
     HANDOFF_COLUMNS,
     LEVEL_COLUMNS,
     LOOKUP_COLUMNS,
     NEVER,
+    OFF,
     PREEMPTION_COLUMNS,
     REQUEST_COLUMNS,
     RESAMPLED_COLUMNS,
@@ -62,6 +64,8 @@ class Facts:
     """KV that went from prefill to decode instances."""
     preemptions: "dict[str, Ints]"
     """Who lost its memory, and why."""
+    fleet: "dict[str, Ints]"
+    """What became of replicas of pools that change their size."""
     levels: "dict[str, Ints]"
     """What each tier holds, from an instant on."""
     paths: tuple[tuple[str, ...], ...]
@@ -88,6 +92,7 @@ class Facts:
             transfers=_columns(recorder.transfers, TRANSFER_COLUMNS),
             handoffs=_columns(recorder.handoffs, HANDOFF_COLUMNS),
             preemptions=_columns(recorder.preemptions, PREEMPTION_COLUMNS),
+            fleet=_columns(recorder.fleet, FLEET_COLUMNS),
             levels=_columns(recorder.levels, LEVEL_COLUMNS),
             paths=tuple(recorder.paths),
             wires=tuple(recorder.wires),
@@ -251,7 +256,8 @@ def summarize(
     facts = facts.within(start, end)
     requests, spans = facts.requests, facts.spans
     done = facts.status == "finished"
-    duration = _duration(facts, start, end) / SECOND
+    first, last = interval(facts, start, end)
+    duration = (last - first) / SECOND
     arrived = len(done)
     prompt = int(requests["prompt_tokens"][requests["admitted"] != NEVER].sum())
     by_tier = {tier: int(requests[f"hit_{tier}"].sum()) for tier in TIERS}
@@ -305,15 +311,28 @@ def _causes(facts: Facts) -> dict[str, int]:
     return {cause: many for cause, many in zip(CAUSES, times, strict=True) if many}
 
 
-def _duration(facts: Facts, start: Ns, end: Ns | None) -> Ns:
-    """The measured interval: as asked, else from the first arrival to the last finish."""
+def interval(facts: Facts, start: Ns, end: Ns | None) -> tuple[Ns, Ns]:
+    """The part that is measured: as asked, else from the first arrival to the last finish."""
     requests = facts.requests
     if end is not None:
-        return end - start
+        return start, end
     if not len(requests["id"]):
-        return 0
+        return start, start
     first = start if start else int(requests["arrival"].min())
-    return max(0, int(requests["finish"].max()) - first)
+    return first, max(first, int(requests["finish"].max()))
+
+
+def powered(facts: Facts, replicas: int, start: Ns, end: Ns) -> list[float]:
+    """Share of [start, end) in which each replica was starting, up or draining: what it costs."""
+    shares = [1.0] * replicas
+    rows = facts.fleet
+    for index in np.unique(rows["replica"]).tolist():
+        mine = rows["replica"] == index
+        since = np.clip(rows["at"][mine], start, end)
+        lasting = np.diff(np.append(since, end))
+        on = int(lasting[rows["state"][mine] != OFF].sum())
+        shares[index] = on / (end - start) if end > start else 1.0
+    return shares
 
 
 def _share(weights: "Ints", flags: "Ints") -> float | None:

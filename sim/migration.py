@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kvsim.sim.clock import LANDED, Alarm
+from kvsim.sim.clock import LANDED, ring
 from kvsim.sim.fabric import Fabric
 from kvsim.sim.handoff import Handoff, Held, Offer, Wires
 from kvsim.sim.sequence import Sequence
@@ -38,9 +38,8 @@ class Migration(Handoff):
                 self._move(sequence, source)
 
         # an instant later at least: no replica's plan for this instant depends on the answers
-        alarm = Alarm(clock, clock.now + max(1, self._latency(source)), LANDED + 1 + source.index)
-        assert alarm.callbacks is not None
-        alarm.callbacks.append(lambda event: answered())
+        at = clock.now + max(1, self._latency(source))
+        ring(clock, at, LANDED + 1 + source.index, answered)
 
     def _latency(self, source: "Engine") -> int:
         ways = (self.wires(source.index, one.index) for one in self.peers() if one is not source)

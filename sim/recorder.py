@@ -38,6 +38,9 @@ HANDOFF_COLUMNS = ("request", "source", "target", "bytes", "path", "offered", "b
 PREEMPTION_COLUMNS = ("request", "replica", "cause", "at")
 RESAMPLED_COLUMNS = ("request", "since", "at")
 STAY_COLUMNS = ("request", "replica", "first", "last")
+FLEET_COLUMNS = ("replica", "at", "state")
+OFF, STARTING, UP, DRAINING = range(4)
+"""States of a replica whose pool changes its size."""
 LEVEL_COLUMNS = ("tier", "place", "at", "held", "arriving")
 
 TIERS = ("hbm", "dram", "ssd", "remote")
@@ -86,6 +89,7 @@ class Recorder:
         self.levels = array("q")
         self.handoffs = array("q")
         self.preemptions = array("q")
+        self.fleet = array("q")
         self.paths: list[tuple[str, ...]] = []
         """Links that transfers have taken."""
         self.wires: dict[tuple[str, ...], int] = {}
@@ -222,6 +226,10 @@ class Recorder:
     def preempted(self, sequence: "Sequence", replica: int, cause: str, now: Ns) -> None:
         """`sequence` has lost the memory it had at `replica`."""
         self.preemptions.extend((sequence.id, replica, CAUSES.index(cause), now))
+
+    def changed(self, replica: int, now: Ns, state: int) -> None:
+        """A replica starts, is up, drains or is off from now on."""
+        self.fleet.extend((replica, now, state))
 
     def level(self, tier: "Tier", now: Ns) -> None:
         """What a tier holds, and what is on its way there, has changed."""

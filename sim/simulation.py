@@ -69,9 +69,9 @@ class Simulation:
         self._check_end()
 
     def _check_end(self) -> None:
-        """When nothing is left to happen, nobody waits, unless a replica is down."""
+        """When nothing is left to happen, nobody waits, unless a replica has failed."""
         engines = self.cluster.engines
-        if self.env.peek() < math.inf or not all(engine.is_up for engine in engines):
+        if self.env.peek() < math.inf or any(engine.is_failed for engine in engines):
             return
         for engine in engines:
             if left := engine.remaining():

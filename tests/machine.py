@@ -12,10 +12,11 @@ from kvsim.policies.restore.load import Load
 from kvsim.policies.router.round_robin import RoundRobin
 from kvsim.policies.scheduler.chunked_prefill import ChunkedPrefill
 from kvsim.sim.batch import Windowed
-from kvsim.sim.clock import PLAN, Alarm, Clock
+from kvsim.sim.clock import PLAN, Clock, ring
 from kvsim.sim.cluster import Cluster
 from kvsim.sim.engine import Engine
 from kvsim.sim.fabric import Fabric, Link
+from kvsim.sim.fleet import Fleet, Pool
 from kvsim.sim.handoff import Handoff, Push
 from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
@@ -29,6 +30,7 @@ from kvsim.sim.policy import (
     Preemption,
     Restore,
     Router,
+    Scaling,
     Scheduler,
 )
 from kvsim.sim.recorder import Recorder
@@ -147,6 +149,9 @@ class Machine:
     """(When, which replica, "fail" or "recover" or "slow")."""
     preemption: Preemption = field(default_factory=Recompute)
     """Those who are swapped move as fast as between replicas."""
+    scaling: Callable[[], Scaling] | None = None
+    """Of each role; one replica is up at first. None: all are, always."""
+    startup: Ns = 0
     requests: list[Request] = field(default_factory=list)
     follow: Callable[[Request, Ns], Request | None] = lambda request, finished: None
 
@@ -187,6 +192,10 @@ class Machine:
         if self.roles:
             self._divide(cluster)
         self._shelter(cluster)
+        if self.scaling is not None:
+            fleet = Fleet(cluster, self.scaling().period)
+            for engines in filter(None, (cluster.entries, cluster.decoders)):
+                fleet.add(Pool(list(engines), self.scaling(), 1, self.startup), 1)
         for at, replica, what in self.incidents:
             self._arm(cluster, at, cluster.engines[replica], what)
         return Simulation(env, cluster, recorder)
@@ -238,9 +247,7 @@ class Machine:
             "fail": engine.fail, "recover": lambda: cluster.recovered(engine),
             "slow": lambda: engine.slow(2.0),
         }  # fmt: skip
-        alarm = Alarm(cluster.env, at, PLAN - 1)
-        assert alarm.callbacks is not None
-        alarm.callbacks.append(lambda _: does[what]())
+        ring(cluster.env, at, PLAN - 1, does[what])
 
     def _traffic(self, reaches: tuple[Reach, ...]) -> Callable[[], float]:
         links = {link: None for reach in reaches for link in (*reach.read, *reach.write)}

@@ -28,6 +28,8 @@ from kvsim.policies.restore.pensieve import Pensieve
 from kvsim.policies.router.least_loaded import LeastLoaded
 from kvsim.policies.router.prefix_aware import PrefixAware
 from kvsim.policies.router.round_robin import RoundRobin
+from kvsim.policies.scaling.queue import Queue
+from kvsim.policies.scaling.utilization import Utilization
 from kvsim.sim.batch import Windowed
 from kvsim.sim.policy import Scheduler
 from kvsim.traces.request import Pause, Request
@@ -140,11 +142,15 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
             )
         )
     preemption = draw(st.sampled_from(PREEMPTIONS))
+    scaling, startup = None, draw(st.integers(0, 60)) * MS
+    if not incidents:
+        scaling = draw(st.sampled_from(SCALINGS))
     return lambda step_by_step: Machine(
         blocks, replicas, timing, scheduler, router(), windows, sights, step_by_step, caching,
         tiers=deepcopy(tiers), restore=restore(), disturbance=disturbance, layers=layers,
         predictor=predictor, runs_ahead=ahead, roles=roles, push=push, incidents=incidents,
         wire=wire, window=window, eviction=eviction, preemption=preemption,
+        scaling=scaling, startup=startup,
         requests=requests, follow=follow,
     )  # fmt: skip
 
@@ -154,6 +160,11 @@ PREEMPTIONS = (
     Migrate(), Migrate("priority"),
 )  # fmt: skip
 """A token is a byte: 300 bytes of the host's memory hold one request or none."""
+SCALINGS = (
+    None, None, partial(Queue, 1.0, 20 * MS, 10 * MS, 40 * MS), partial(Queue, 0.1, 3 * MS, 0, 0),
+    partial(Utilization, "kv", 0.5, 0.1, 20 * MS, 50 * MS),
+    partial(Utilization, "running", 2.0, 0.1, 7 * MS, 10 * MS),
+)  # fmt: skip
 TIERS = (
     (),
     (Below("dram", 40, 100_000.0),),

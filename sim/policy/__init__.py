@@ -7,6 +7,7 @@ from kvsim.sim.policy.foretelling import Predictor
 from kvsim.sim.policy.pacing import Timing
 from kvsim.sim.policy.residing import Residence, Residency, Site, Worker
 from kvsim.sim.policy.routing import Router
+from kvsim.sim.policy.scaling import FleetView, Scaling
 from kvsim.sim.policy.scheduling import (
     Hold,
     Move,
@@ -27,6 +28,7 @@ __all__ = [
     "Attention",
     "EngineView",
     "Eviction",
+    "FleetView",
     "Foretold",
     "Hold",
     "Kept",
@@ -47,6 +49,7 @@ __all__ = [
     "RestoreView",
     "Resume",
     "Router",
+    "Scaling",
     "Scheduler",
     "SegmentView",
     "SequenceView",
@@ -65,6 +68,7 @@ __all__ = [
     "residency",
     "restore",
     "router",
+    "scaling",
     "scheduler",
     "timing",
 ]
@@ -73,6 +77,7 @@ admission = Registry[Admission]("admission")
 attention = Registry[Attention]("attention")
 eviction = Registry[Eviction]("eviction")
 router = Registry[Router]("router")
+scaling = Registry[Scaling]("scaling")
 scheduler = Registry[Scheduler]("scheduler")
 preemption = Registry[Preemption]("preemption")
 residency = Registry[Residency]("residency")

@@ -12,6 +12,7 @@ from kvsim.policies import answers
 from kvsim.scenario.capacity import Capacity, capacity, shape
 from kvsim.scenario.choices import answer, answer_of_tier, check
 from kvsim.scenario.disaggregate import disaggregate
+from kvsim.scenario.fleet import scale, widened
 from kvsim.scenario.incidents import arm
 from kvsim.scenario.objectives import asked
 from kvsim.scenario.residing import residence, site
@@ -74,7 +75,10 @@ def build(scenario: Scenario, step_by_step: bool = False) -> Machine:
     kind = model(scenario.model)
     profile = engine(scenario.engine)
     tokens = step_tokens(scenario, kind)
-    pools = tuple(replica(scenario, pool, kind, profile, tokens) for pool in scenario.cluster.pools)
+    pools = tuple(
+        widened(scenario, replica(scenario, pool, kind, profile, tokens))
+        for pool in scenario.cluster.pools
+    )
     load = workload(scenario)
     env, recorder = Clock(), Recorder(asked(scenario.slo).ask("itl"))
     router = answer("router", scenario.policies.router)
@@ -86,6 +90,7 @@ def build(scenario: Scenario, step_by_step: bool = False) -> Machine:
             cluster.engines.append(made)
     disaggregate(scenario, kind, pools, cluster, room)
     shelter(scenario, kind, pools, cluster, room)
+    scale(scenario, pools, cluster)
     arm(scenario, cluster)
     decoders = cluster.decoders or cluster.entries
     unloaded = Unloaded(cluster.entries[0], decoders[0], tokens, profile.request_ns)

@@ -22,6 +22,7 @@ def check(policies: Policies) -> None:
         "attention",
         "residency",
         "admission",
+        "scaling",
     ):
         answer(question, getattr(policies, question))
     answer("predictor", policies.predictor, oracles=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from kvsim.errors import InputError
 from kvsim.scenario.schema import Incident, Scenario, Tiers
-from kvsim.sim.clock import PLAN, Alarm
+from kvsim.sim.clock import PLAN, ring
 from kvsim.sim.cluster import Cluster
 from kvsim.units import Ns
 
@@ -29,9 +29,7 @@ def _arm(event: Incident, cluster: Cluster) -> None:
     engine = cluster.engines[event.replica]
 
     def at(instant: Ns, what: Callable[[], None]) -> None:
-        alarm = Alarm(cluster.env, instant, PLAN - 1)
-        assert alarm.callbacks is not None
-        alarm.callbacks.append(lambda _: what())
+        ring(cluster.env, instant, PLAN - 1, what)
 
     if event.fail:
         at(event.at, engine.fail)

@@ -20,7 +20,7 @@ from kvsim.scenario.schema import Scenario
 from kvsim.scenario.tiers import tiers, transfers
 from kvsim.sim.fairness import fairness
 from kvsim.sim.labels import Labels
-from kvsim.sim.metrics import Facts, summarize
+from kvsim.sim.metrics import Facts, interval, powered, summarize
 from kvsim.sim.physics import PhysicsError, check
 from kvsim.sim.recorder import Recorder
 from kvsim.units import SECOND, Ns, seconds
@@ -91,15 +91,16 @@ def _summary(machine: Machine, facts: Facts, over: Ns) -> dict[str, Any]:
     measured = facts.within(start, end)
     _something_was_measured(machine, facts, measured)
     fair = fairness(measured, over)
+    shares = powered(facts, len(engines), *interval(measured, start, end))
     return {
         "partial": simulation.partial,
         **summary,
         **({"fairness": fair} if fair is not None else {}),
         "transfers": transfers(machine, facts, over),
         "tiers": tiers(machine, facts, labels, over),
-        "gpu": _gpu(machine, facts, summary["duration_s"]),
+        "gpu": _gpu(machine, facts, summary["duration_s"], shares),
         "memory": _memory(machine, facts),
-        "cost": _cost(machine, measured, summary["duration_s"]),
+        "cost": _cost(machine, measured, summary["duration_s"], shares),
         "energy": None,
         "confidence": {},
         "simulator": {
@@ -144,8 +145,13 @@ def _rejections(recorder: Recorder) -> dict[str, int]:
     return dict(Counter(told))
 
 
-def _gpu(machine: Machine, facts: Facts, duration: float) -> dict[str, float | None]:
-    """Shares of the replicas' time in a step, of their peak FLOP/s, of their peak HBM bytes/s."""
+def _gpu(
+    machine: Machine, facts: Facts, duration: float, powered: list[float]
+) -> dict[str, float | None]:
+    """Shares of the replicas' time in a step, of their peak FLOP/s, of their peak HBM bytes/s.
+
+    Of the time that counts: in which a replica starts, is up or drains.
+    """
     spans, peaks, measure = facts.spans, machine.peaks, machine.scenario.measure
     if not duration:
         return {"busy_fraction": None, "mfu": None, "mbu": None}
@@ -153,11 +159,11 @@ def _gpu(machine: Machine, facts: Facts, duration: float) -> dict[str, float | N
     inside = (last - spans["start"].clip(min=measure.start)).clip(min=0)
     share = inside / (spans["end"] - spans["start"]).clip(min=1)
     return {
-        "busy_fraction": int(inside.sum()) / SECOND / (duration * len(peaks)),
+        "busy_fraction": int(inside.sum()) / SECOND / (duration * sum(powered)),
         "mfu": float((spans["flops"] * share).sum())
-        / (duration * sum(peak.flops for peak in peaks)),
+        / (duration * sum(peak.flops * on for peak, on in zip(peaks, powered, strict=True))),
         "mbu": float((spans["bytes"] * share).sum())
-        / (duration * sum(peak.bandwidth for peak in peaks)),
+        / (duration * sum(peak.bandwidth * on for peak, on in zip(peaks, powered, strict=True))),
     }
 
 
@@ -183,8 +189,11 @@ def _peaks(facts: Facts) -> dict[int, int]:
     return {int(index): int(leased[replica == index].max()) for index in set(replica.tolist())}
 
 
-def _cost(machine: Machine, facts: Facts, duration: float) -> dict[str, Any]:
-    """What renting the machine for the measured time costs, at list or overridden prices."""
+def _cost(machine: Machine, facts: Facts, duration: float, powered: list[float]) -> dict[str, Any]:
+    """What renting the machine for the measured time costs, at list or overridden prices.
+
+    GPUs of a replica that is off cost nothing; memory and drives of its node do.
+    """
     scenario, own = machine.scenario, machine.scenario.prices
     done = facts.status == "finished"
     tokens = int(facts.requests["output_tokens"][done].sum())
@@ -194,7 +203,8 @@ def _cost(machine: Machine, facts: Facts, duration: float) -> dict[str, Any]:
     dram = nodes * tiers.dram.capacity if tiers.dram else 0
     dram += tiers.remote.capacity if tiers.remote else 0
     ssd = nodes * tiers.ssd.capacity if tiers.ssd else 0
-    gpus = _gpu_cost(machine, hours)
+    used = _gpus(machine, powered)
+    gpus = _gpu_cost(machine, used, hours)
     by = {
         "gpu": gpus,
         "dram": listed.dram * hours * dram / 2**30,
@@ -203,20 +213,29 @@ def _cost(machine: Machine, facts: Facts, duration: float) -> dict[str, Any]:
     }
     usd = None if gpus is None else sum(part or 0.0 for part in by.values())
     return {
-        "gpu_hours": hours * scenario.cluster.gpus,
+        "gpu_hours": hours * sum(used),
         "usd": usd,
         "usd_by": by,
         "usd_per_million_output_tokens": usd / tokens * 1e6 if usd is not None and tokens else None,
     }
 
 
-def _gpu_cost(machine: Machine, hours: float) -> float | None:
+def _gpus(machine: Machine, powered: list[float]) -> list[float]:
+    """GPUs of each pool, those of replicas that are off for a part of the time in part."""
+    shares = iter(powered)
+    return [
+        sum(next(shares) for _ in range(part.pool.replicas)) * part.pool.parallel.gpus
+        for part in machine.pools
+    ]
+
+
+def _gpu_cost(machine: Machine, used: list[float], hours: float) -> float | None:
     """US dollars for all GPUs; None if one of them has no price."""
     total = 0.0
-    for part in machine.pools:
+    for part, gpus in zip(machine.pools, used, strict=True):
         own = machine.scenario.prices.gpu
         each = part.gpu.price if own is None else own
         if each is None:
             return None
-        total += part.pool.replicas * part.pool.parallel.gpus * hours * each
+        total += gpus * hours * each
     return total

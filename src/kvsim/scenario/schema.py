@@ -56,12 +56,32 @@ class Parallel(Part):
         return self.tensor * self.pipeline
 
 
+class Autoscale(Part):
+    """Between which numbers of replicas a pool may change its size, and what starting one takes."""
+
+    min: int = Field(1, ge=1)
+    max: int = Field(ge=1)
+    startup: Duration | None = None
+    """From the decision to the first request; if left out, the weights are read from the node's
+    drives, and the engine starts."""
+    device: str = "nvme-gen4"
+    drives: int = Field(1, ge=1)
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Autoscale":
+        if self.max < self.min:
+            raise ValueError("`max` must not be less than `min`")
+        return self
+
+
 class Pool(Part):
     """Replicas that are alike."""
 
     role: Literal["unified", "prefill", "decode"] = "unified"
     """Prefill instances compute prompts and hand KV to decode instances."""
     replicas: int = Field(1, ge=1)
+    autoscale: Autoscale | None = None
+    """How far `policies.scaling` may change their number; `replicas` is what it begins with."""
     parallel: Parallel = Parallel()
     gpu: str | None = None
     """The node's, if it is left out."""
@@ -160,6 +180,8 @@ class Policies(Part):
     predictor: Choice = "none"
     """How long answers will be, for schedulers that order by it."""
     preemption: Choice = "recompute"
+    scaling: Choice = "fixed"
+    """How many replicas should be up, of pools with `autoscale`."""
     eviction: str | dict[str, str | dict[str, Any] | None] = "lru"
     """One answer for all tiers, or `{hbm: ..., dram: ...}`."""
     placement: str | dict[str, str | dict[str, Any] | None] = "write_through"

@@ -1,0 +1,1 @@
+"""How many replicas of a pool should be up."""
