@@ -29,7 +29,7 @@ golden: .venv/tested  ## accept changed golden numbers; say why in the commit
 	$(BIN)/pytest tests/golden --update-golden
 
 notebooks: .venv/tested  ## run the notebooks anew and keep what comes out
-	$(BIN)/jupyter-execute --inplace --NotebookClient.record_timing=False notebooks/*.ipynb
+	$(BIN)/python tests/notebook.py
 
 size:  ## lines per room
 	@for room in sim policies models hardware traces calibration kernels src/kvsim/cli \
