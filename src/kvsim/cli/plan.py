@@ -1,10 +1,12 @@
 """`kvsim plan`: the cheapest configuration that meets the SLO."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from kvsim.cli.axes import heads
 from kvsim.cli.console import err, out, print_json
 from kvsim.cli.options import Changes, Json
 
@@ -14,8 +16,12 @@ if TYPE_CHECKING:
 
 def plan(
     scenario: Annotated[str, typer.Argument(help="A file, or the name of a shipped scenario.")],
-    space: Annotated[Path, typer.Option(metavar="FILE", help="YAML: paths and their values.")],
-    minimize: Annotated[str, typer.Option(help="cost, cost_per_token, goodput_per_gpu.")] = "cost",
+    space: Annotated[
+        Path, typer.Option(metavar="FILE", help="YAML: paths and their values; or a shipped name.")
+    ],
+    minimize: Annotated[
+        str, typer.Option(help="cost, cost_per_token, goodput_per_gpu, rate_per_gpu.")
+    ] = "cost",
     trials: Annotated[
         int | None, typer.Option(min=1, help="Let Optuna choose so many of a large space.")
     ] = None,
@@ -42,7 +48,7 @@ def plan(
         print_json({"best": None if best is None else _row(best),
                     "candidates": [_row(one) for one in found]})  # fmt: skip
     else:
-        _show(found)
+        _show(found, scenario, tuple(changes or ()))
     if best is None:
         raise typer.Exit(1)
 
@@ -57,37 +63,61 @@ def _row(one: "Candidate") -> dict[str, Any]:
 
 
 def _tell(one: "Candidate") -> None:
-    told = ", ".join(f"{path.rsplit('.', 1)[-1]}={value}" for path, value in one.values.items())
+    named = zip(heads(one.values).heads, one.values.values(), strict=True)
+    told = ", ".join(f"{head}={value}" for head, value in named)
     err().print(f"  ${one.usd_per_hour or 0:.2f}/h {'met   ' if one.met else 'missed'} {told}",
-                markup=False)  # fmt: skip
+                markup=False, soft_wrap=True)  # fmt: skip
 
 
 def _quiet(one: "Candidate") -> None:
     """With --json nothing but the answer is told."""
 
 
-def _show(found: "list[Candidate]") -> None:
+def _show(found: "list[Candidate]", scenario: str, changes: tuple[str, ...]) -> None:
     from rich.table import Table
 
-    paths = list(found[0].values)
-    table = Table(*(path.rsplit(".", 1)[-1] for path in paths), "$/h", "GPUs", "SLO", "goodput/s",
-                  "$/M tokens", "", box=None, pad_edge=False)  # fmt: skip
+    console = out()
+    named = heads(found[0].values)
+    for line in named.legend:
+        console.print(line, markup=False)
+    table = Table(*named.heads, box=None, pad_edge=False)
+    for head in ("$/h", "GPUs", "in time", "goodput/s", "$/M tokens"):
+        table.add_column(head, justify="right")
+    table.add_column("SLO", no_wrap=True)
     for one in found:
-        row = _row(one)
-        told = [
-            _text(row.get("attainment"), 100),
-            _text(row.get("goodput_rps"), 1),
-            _text(row.get("usd_per_million_output_tokens"), 1),
-        ]
-        word = "meets the SLO" if one.met else "misses" if one.point else "not needed"
-        if row.get("error"):
-            word = "does not run"
-        table.add_row(*(str(one.values[path]) for path in paths), _text(row["usd_per_hour"], 1),
-                      str(one.gpus), *told, word)  # fmt: skip
-    out().print(table)
+        if one.point is not None and one.point.error is None:
+            table.add_row(*_cells(one))
+    if table.rows:
+        console.print(table)
+    faults = [one.point.error for one in found if one.point is not None and one.point.error]
+    for fault in dict.fromkeys(faults):
+        console.print(f"{faults.count(fault)} cannot run: {fault}", markup=False)
+    left = sum(one.point is None for one in found)
+    if left:
+        console.print(f"{left} that cost as much or more were not needed.")
     if not found[0].met:
-        out().print("No configuration of the space meets the SLO.")
+        console.print("No configuration of the space meets the SLO.")
+        return
+    from kvsim.sweep.grid import settings
+
+    words = ["kvsim run", shlex.quote(scenario)]
+    words += [f"--set {shlex.quote(one)}" for one in (*changes, *settings(found[0].values))]
+    console.print(f"Best: {' '.join(words)}", markup=False, soft_wrap=True)
 
 
-def _text(value: float | None, scale: float) -> str:
-    return "–" if value is None else f"{value * scale:.3g}"
+def _cells(one: "Candidate") -> list[str]:
+    row = _row(one)
+    share = row.get("attainment")
+    return [
+        *(str(value) for value in one.values.values()),
+        _text(row["usd_per_hour"]),
+        str(one.gpus),
+        "–" if share is None else f"{share:.1%}",
+        _text(row.get("goodput_rps")),
+        _text(row.get("usd_per_million_output_tokens")),
+        "met" if one.met else "missed",
+    ]
+
+
+def _text(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3g}"

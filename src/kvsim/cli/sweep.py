@@ -5,8 +5,11 @@ from typing import Annotated, Any
 
 import typer
 
+from kvsim.cli.axes import heads
 from kvsim.cli.console import err, out, print_json
 from kvsim.cli.options import Changes, Json
+
+MEASURES = ("goodput/s", "SLO", "TTFT p99 s", "TPOT p99 ms", "hits", "$/M tokens")
 
 
 def sweep(
@@ -79,11 +82,11 @@ def _default(scenario: str, asked: dict[str, Any], sets: tuple[str, ...]) -> Pat
 def _show(rows: list[dict[str, Any]], paths: list[str], place: Path | None) -> None:
     from rich.table import Table
 
-    heads = ("goodput/s", "SLO", "TTFT p99 s", "TPOT p99 ms", "hits", "$/M tokens")
     table = Table(box=None, pad_edge=False)
-    for path in paths:
-        table.add_column(path.rsplit(".", 1)[-1], overflow="fold", no_wrap=True)
-    for head in heads:
+    named = heads(paths)
+    for head in named.heads:
+        table.add_column(head, overflow="fold", no_wrap=True)
+    for head in MEASURES:
         table.add_column(head, justify="right")
     for row in rows:
         values = [str(row[path]) for path in paths]
@@ -96,6 +99,8 @@ def _show(rows: list[dict[str, Any]], paths: list[str], place: Path | None) -> N
             _text(row["hit_rate"], 100, "%"), _text(row["usd_per_million_output_tokens"]),
         )  # fmt: skip
     console = out()
+    for line in named.legend:
+        console.print(line, markup=False)
     console.print(table)
     for error in dict.fromkeys(row["error"] for row in rows if row["error"] is not None):
         failed = [row for row in rows if row["error"] == error]

@@ -3,7 +3,7 @@
 Configurations are tried in order of what they cost an hour, so that the first one that meets the
 objectives is the cheapest, and dearer ones need no run. What does not fit into memory costs nothing
 to reject. For objectives that only a run can tell, all are tried, or `trials` of them are chosen by
-Optuna.
+Optuna. `rate_per_gpu` is DistServe's: each is driven at the highest rate that it serves in time.
 """
 
 import re
@@ -14,16 +14,18 @@ from typing import Any, Literal, NamedTuple
 from kvsim.errors import InputError, perhaps
 from kvsim.hardware import gpu, price
 from kvsim.scenario import Scenario
-from kvsim.scenario.load import read
+from kvsim.scenario.load import SHIPPED, read
 from kvsim.sweep.assertions import COMPARISONS
+from kvsim.sweep.goodput import goodput
 from kvsim.sweep.grid import Point, Values, combinations, scenario_at, solve
 from kvsim.sweep.table import at
 
-Objective = Literal["cost", "cost_per_token", "goodput_per_gpu"]
-OBJECTIVES = ("cost", "cost_per_token", "goodput_per_gpu")
+Objective = Literal["cost", "cost_per_token", "goodput_per_gpu", "rate_per_gpu"]
+OBJECTIVES = ("cost", "cost_per_token", "goodput_per_gpu", "rate_per_gpu")
 MEASURES = ("gpus", "usd_per_hour")
 """What a constraint may speak of."""
-CONSTRAINT = re.compile(r"^\s*(\w+)\s*(<=|>=|==|<|>)\s*([\d.]+)\s*$")
+CONSTRAINT = re.compile(r"^\s*(\w+)\s*(<=|>=|==|<|>)\s*(\d+(?:\.\d+)?)\s*$")
+SPACES = SHIPPED / "spaces"
 ENOUGH = 0.9
 """Share of requests that must be in time, unless the space says otherwise."""
 
@@ -47,24 +49,47 @@ class Candidate(NamedTuple):
     met: bool
 
 
+def shipped() -> list[str]:
+    """Names of the spaces that come with kvsim."""
+    return sorted(path.stem for path in SPACES.glob("*.yaml"))
+
+
 def space(path: Path) -> Space:
-    """A space file: `paths`, and if wanted `constraints` and `attainment`."""
+    """A space: `paths`, and if wanted `constraints` and `attainment`; a file, or a shipped name."""
+    if str(path) in shipped() and not path.is_file():
+        path = SPACES / f"{path}.yaml"
+    if not path.is_file():
+        raise InputError(f"--space: there is no file {str(path)!r}.{perhaps(str(path), shipped())}")
     found = read(path)
     for name in found:
         if name not in Space._fields:
             raise InputError(f"{path}: unknown key {name!r}.{perhaps(str(name), Space._fields)}")
     paths = found.get("paths")
-    if not isinstance(paths, dict) or not all(isinstance(v, list) and v for v in paths.values()):
+    if (not isinstance(paths, dict) or not paths
+            or not all(isinstance(v, list) and v for v in paths.values())):  # fmt: skip
         raise InputError(f"{path}: write paths: {{path: [value, value]}}.")
-    constraints = [str(one) for one in found.get("constraints") or []]
+    constraints = found.get("constraints") or []
+    if not isinstance(constraints, list):
+        raise InputError(f"{path}: constraints: found {constraints!r}; write ['gpus <= 8'].")
     for one in constraints:
-        match = CONSTRAINT.match(one)
-        if match is None or match[1] not in MEASURES:
-            raise InputError(
-                f"{path}: constraint {one!r}: write it as 'gpus <= 8'; allowed are "
-                f"{', '.join(MEASURES)}."
-            )
-    return Space(paths, constraints, float(found.get("attainment", ENOUGH)))
+        _limit(str(one), path)
+    share = found.get("attainment", ENOUGH)
+    if not isinstance(share, int | float) or not 0 < share <= 1:
+        raise InputError(
+            f"{path}: attainment: found {share!r}; it is a share, above 0 and up to 1, as 0.9."
+        )
+    paths = {str(name): values for name, values in paths.items()}
+    return Space(paths, [str(one) for one in constraints], float(share))
+
+
+def _limit(constraint: str, path: Path) -> None:
+    """Raises InputError for what is no constraint."""
+    match = CONSTRAINT.match(constraint)
+    if match is None or match[1] not in MEASURES:
+        raise InputError(
+            f"{path}: constraint {constraint!r}: write it as 'gpus <= 8'; allowed are "
+            f"{', '.join(MEASURES)}."
+        )
 
 
 def hourly(scenario: Scenario) -> float:
@@ -104,7 +129,7 @@ def plan(
         if is_done:
             found.append(candidate)
             continue
-        found.append(_run(name, changes, candidate, asked.attainment, folder))
+        found.append(_run(name, changes, candidate, asked.attainment, objective, folder))
         told(found[-1])
         is_done = objective == "cost" and found[-1].met
     return sorted(found, key=lambda one: _rank(one, objective))
@@ -125,11 +150,23 @@ def _holds(constraint: str, scenario: Scenario) -> bool:
 
 
 def _run(
-    name: str, changes: tuple[str, ...], candidate: Candidate, wanted: float, folder: Path | None
-) -> Candidate:
+    name: str, changes: tuple[str, ...], candidate: Candidate, wanted: float, objective: Objective,
+    folder: Path | None,
+) -> Candidate:  # fmt: skip
+    if objective == "rate_per_gpu":
+        return _driven(name, changes, candidate, wanted)
     point = solve(name, changes, candidate.values, folder)
     reached = at(point.summary or {}, "slo.attainment")
     return candidate._replace(point=point, met=reached is not None and reached >= wanted)
+
+
+def _driven(name: str, changes: tuple[str, ...], candidate: Candidate, wanted: float) -> Candidate:
+    """The run at the highest rate; a search of its own each, of which nothing is kept."""
+    try:
+        found = goodput(scenario_at(name, changes, candidate.values), wanted)
+    except InputError as fault:
+        return candidate._replace(point=Point(candidate.values, "", None, str(fault)))
+    return candidate._replace(point=Point(candidate.values, "", found.summary, None), met=True)
 
 
 def score(candidate: Candidate, objective: Objective) -> float:
@@ -170,7 +207,7 @@ def _by_optuna(
             if not all(_holds(one, scenario) for one in asked.constraints):
                 raise optuna.TrialPruned
             candidate = Candidate(values, hourly(scenario), scenario.cluster.gpus, None, False)
-            found[str(values)] = _run(name, changes, candidate, asked.attainment, folder)
+            found[str(values)] = _run(name, changes, candidate, asked.attainment, objective, folder)
             told(found[str(values)])
         one = found[str(values)]
         reached = at((one.point.summary if one.point else None) or {}, "slo.attainment") or 0.0
