@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from kvsim.sim.recorder import (
+    CAST_COLUMNS,
     FLEET_COLUMNS,
     HANDOFF_COLUMNS,
     LEVEL_COLUMNS,
@@ -67,6 +68,8 @@ class Facts:
     """KV that went from prefill to decode instances."""
     fleet: "dict[str, Ints]"
     """What became of replicas of pools that change their size."""
+    casts: "dict[str, Ints]"
+    """Replicas that changed their role, and when they were told to."""
     levels: "dict[str, Ints]"
     """What each tier holds, from an instant on."""
     paths: tuple[tuple[str, ...], ...]
@@ -89,6 +92,7 @@ class Facts:
             transfers=_columns(recorder.transfers, TRANSFER_COLUMNS),
             handoffs=_columns(recorder.handoffs, HANDOFF_COLUMNS),
             fleet=_columns(recorder.fleet, FLEET_COLUMNS),
+            casts=_columns(recorder.casts, CAST_COLUMNS),
             levels=_columns(recorder.levels, LEVEL_COLUMNS),
             paths=tuple(recorder.paths),
         )

@@ -38,6 +38,8 @@ HANDOFF_COLUMNS = ("request", "source", "target", "bytes", "offered", "began", "
 FLEET_COLUMNS = ("replica", "at", "state")
 OFF, STARTING, UP, DRAINING = range(4)
 """States of a replica whose pool changes its size."""
+CAST_COLUMNS = ("replica", "at", "role")
+ROLES = ("prefill", "decode", "mixed")
 LEVEL_COLUMNS = ("tier", "place", "at", "held", "arriving")
 
 TIERS = ("hbm", "dram", "ssd", "remote")
@@ -79,6 +81,7 @@ class Recorder:
         self.levels = array("q")
         self.handoffs = array("q")
         self.fleet = array("q")
+        self.casts = array("q")
         self.paths: list[tuple[str, ...]] = []
         """Links that transfers have taken."""
         self.arrived = 0
@@ -203,6 +206,10 @@ class Recorder:
     def changed(self, replica: int, now: Ns, state: int) -> None:
         """A replica starts, is up, drains or is off from now on."""
         self.fleet.extend((replica, now, state))
+
+    def cast(self, replica: int, now: Ns, role: str) -> None:
+        """A replica changes its role."""
+        self.casts.extend((replica, now, ROLES.index(role)))
 
     def level(self, tier: "Tier", now: Ns) -> None:
         """What a tier holds, and what is on its way there, has changed."""
