@@ -117,6 +117,10 @@ class Cluster:
     def recovered(self, engine: Engine) -> None:
         """`engine` is up again: those who waited for one are served."""
         engine.recover()
+        self.serve_stranded()
+
+    def serve_stranded(self) -> None:
+        """Those who waited for a replica go to one, if there is any."""
         waiting, self._stranded = self._stranded, []
         for sequence in waiting:
             self.route(sequence, self.env.now)

@@ -79,6 +79,9 @@ class Handoff:
         """`sequence` has its first token at `source`, which goes on holding its KV."""
         now = self.fabric.clock.now
         target = self.choose(sequence, now)
+        if target is source:  # it has begun to decode meanwhile
+            source.keep(sequence, now)
+            return
         made = Offer(sequence, source, target, Held.of(sequence), now, last_step, tokens)
         self.under_way[sequence] = made
         target.expect_kv(made)
@@ -99,6 +102,15 @@ class Handoff:
             sequence.landing = False
             if made.source is not engine:
                 self.offer(sequence, made.source, 0, 0)
+
+    def recall(self, engine: "Engine") -> None:
+        """What waits for room elsewhere decodes at `engine` instead, which has computed it."""
+        now = self.fabric.clock.now
+        for sequence, made in tuple(self.under_way.items()):
+            if made.source is engine and made.taken is None:
+                del self.under_way[sequence]
+                made.target.call_off(made, now)
+                engine.keep(sequence, made.offered)
 
     def begin(self, made: Offer) -> None:
         """The target has room: it leases it, and the KV that it lacks flows."""

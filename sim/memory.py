@@ -92,15 +92,17 @@ class KVMemory:
         return tuple(reversed(keys))
 
     def known(self, sequence: Sequence, by: Ns, loss: float) -> int:
-        """Tokens cached of `sequence` in segments that were born by `by`; a share `loss` of all
-        segments, chosen by their names, is never heard of."""
+        """Tokens cached of `sequence` that were stored by `by`; of a share `loss` of all segments,
+        chosen by name and birth, nothing is ever heard, nor of what follows them."""
         if not self.caching:
             return 0
         label_tokens = sequence.request.block_tokens or self.block_tokens
         node, tokens = self.tree.match(sequence.labels, label_tokens, sequence.target - 1)
         while node.parent is not None:
-            if node.born > by or node.key * GOLDEN % 2**32 < loss * 2**32:
+            if node.born > by or (node.key + node.born) * GOLDEN % 2**32 < loss * 2**32:
                 tokens = node.depth
+            elif node.grew > by:
+                tokens = min(tokens, node.grown_from)
             node = node.parent
         return tokens
 

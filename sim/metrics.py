@@ -7,6 +7,7 @@ import numpy as np
 
 from kvsim.sim.objectives import Objectives, all_of, mean
 from kvsim.sim.recorder import (
+    CAST_COLUMNS,
     CAUSES,
     FLEET_COLUMNS,
     HANDOFF_COLUMNS,
@@ -66,6 +67,8 @@ class Facts:
     """Who lost its memory, and why."""
     fleet: "dict[str, Ints]"
     """What became of replicas of pools that change their size."""
+    casts: "dict[str, Ints]"
+    """Replicas that changed their role, and when they were told to."""
     levels: "dict[str, Ints]"
     """What each tier holds, from an instant on."""
     paths: tuple[tuple[str, ...], ...]
@@ -93,6 +96,7 @@ class Facts:
             handoffs=_columns(recorder.handoffs, HANDOFF_COLUMNS),
             preemptions=_columns(recorder.preemptions, PREEMPTION_COLUMNS),
             fleet=_columns(recorder.fleet, FLEET_COLUMNS),
+            casts=_columns(recorder.casts, CAST_COLUMNS),
             levels=_columns(recorder.levels, LEVEL_COLUMNS),
             paths=tuple(recorder.paths),
             wires=tuple(recorder.wires),

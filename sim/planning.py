@@ -214,6 +214,12 @@ class Planning(Seats):
         assert sequence.silent is not None
         self.join(sequence, sequence.silent)
 
+    def keep(self, sequence: Sequence, since: Ns) -> None:
+        """`sequence` was to leave, and decodes here."""
+        sequence.replica = self.index
+        del self._leaving[sequence]
+        self.join(sequence, since)
+
     def let_go(self, sequence: Sequence, now: Ns) -> None:
         """The KV of `sequence` has gone elsewhere; its full blocks stay for others."""
         del self._leaving[sequence]

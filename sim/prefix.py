@@ -17,8 +17,8 @@ class Segment:
     """Tokens [depth, end) of a prefix, held by a tier. Policies see a `SegmentView`."""
 
     __slots__ = (
-        "born", "children", "depth", "end", "key", "locks", "parent", "pins", "readers", "reuses",
-        "text", "used",
+        "born", "children", "depth", "end", "grew", "grown_from", "key", "locks", "parent", "pins",
+        "readers", "reuses", "text", "used",
     )  # fmt: skip
 
     def __init__(
@@ -42,6 +42,8 @@ class Segment:
         """The sequence that stored it last, in a store that is written back; None elsewhere."""
         self.born = self.used = born
         """When its first block was stored, and when it was last looked up."""
+        self.grew, self.grown_from = born, depth
+        """When its last blocks were stored, and where they begin."""
 
     @property
     def tokens(self) -> int:
@@ -114,6 +116,7 @@ class PrefixTree:
         head = Segment(segment.parent, segment.key, segment.depth, tokens, segment.born)
         head.locks, head.reuses, head.used = segment.locks, segment.reuses, segment.used
         head.readers, head.text, head.pins = segment.readers, segment.text, segment.pins
+        head.grew, head.grown_from = segment.grew, segment.grown_from
         segment.parent.children[segment.key] = head
         segment.key = self._key(segment, tokens, label_tokens)
         segment.parent, segment.depth = head, tokens
@@ -183,6 +186,8 @@ class PrefixTree:
                 and not leaf.children
                 and key == self._key(leaf, leaf.end, label_tokens)
             ):
+                if leaf.grew != now:
+                    leaf.grew, leaf.grown_from = now, leaf.end
                 leaf.end = stop
                 continue
             if leaf.children is None:

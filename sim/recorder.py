@@ -41,6 +41,8 @@ STAY_COLUMNS = ("request", "replica", "first", "last")
 FLEET_COLUMNS = ("replica", "at", "state")
 OFF, STARTING, UP, DRAINING = range(4)
 """States of a replica whose pool changes its size."""
+CAST_COLUMNS = ("replica", "at", "role")
+ROLES = ("prefill", "decode", "mixed")
 LEVEL_COLUMNS = ("tier", "place", "at", "held", "arriving")
 
 TIERS = ("hbm", "dram", "ssd", "remote")
@@ -90,6 +92,7 @@ class Recorder:
         self.handoffs = array("q")
         self.preemptions = array("q")
         self.fleet = array("q")
+        self.casts = array("q")
         self.paths: list[tuple[str, ...]] = []
         """Links that transfers have taken."""
         self.wires: dict[tuple[str, ...], int] = {}
@@ -230,6 +233,10 @@ class Recorder:
     def changed(self, replica: int, now: Ns, state: int) -> None:
         """A replica starts, is up, drains or is off from now on."""
         self.fleet.extend((replica, now, state))
+
+    def cast(self, replica: int, now: Ns, role: str) -> None:
+        """A replica changes its role."""
+        self.casts.extend((replica, now, ROLES.index(role)))
 
     def level(self, tier: "Tier", now: Ns) -> None:
         """What a tier holds, and what is on its way there, has changed."""

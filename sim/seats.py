@@ -176,6 +176,11 @@ class Seats:
         begun = sum(one.missing for one in (*self.prefilling, *self._stuck))
         return waiting + late + begun
 
+    @property
+    def prompts(self) -> int:
+        """Requests here whose prompt is not computed."""
+        return len(self.waiting) + len(self._late) + len(self.prefilling)
+
     def known(self, sequence: SequenceView, by: Ns, loss: float) -> int:
         """Tokens of `sequence` in blocks that had been stored by instant `by` and were heard of."""
         assert isinstance(sequence, Sequence)

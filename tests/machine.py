@@ -12,6 +12,7 @@ from kvsim.policies.restore.load import Load
 from kvsim.policies.router.round_robin import RoundRobin
 from kvsim.policies.scheduler.chunked_prefill import ChunkedPrefill
 from kvsim.sim.batch import Windowed
+from kvsim.sim.casting import Casting
 from kvsim.sim.clock import PLAN, Clock, ring
 from kvsim.sim.cluster import Cluster
 from kvsim.sim.engine import Engine
@@ -29,6 +30,7 @@ from kvsim.sim.policy import (
     Predictor,
     Preemption,
     Restore,
+    Roles,
     Router,
     Scaling,
     Scheduler,
@@ -152,6 +154,8 @@ class Machine:
     scaling: Callable[[], Scaling] | None = None
     """Of each role; one replica is up at first. None: all are, always."""
     startup: Ns = 0
+    casting: Roles | None = None
+    """Who changes between prefill and decode."""
     requests: list[Request] = field(default_factory=list)
     follow: Callable[[Request, Ns], Request | None] = lambda request, finished: None
 
@@ -192,6 +196,8 @@ class Machine:
         if self.roles:
             self._divide(cluster)
         self._shelter(cluster)
+        if self.casting is not None and self.roles:
+            Casting(cluster, self.casting)
         if self.scaling is not None:
             fleet = Fleet(cluster, self.scaling().period)
             for engines in filter(None, (cluster.entries, cluster.decoders)):

@@ -25,6 +25,8 @@ from kvsim.policies.restore.hcache import HCache
 from kvsim.policies.restore.kvpr import KVPR
 from kvsim.policies.restore.load import Load
 from kvsim.policies.restore.pensieve import Pensieve
+from kvsim.policies.roles.pressure import Pressure
+from kvsim.policies.roles.splitwise import Splitwise
 from kvsim.policies.router.least_loaded import LeastLoaded
 from kvsim.policies.router.prefix_aware import PrefixAware
 from kvsim.policies.router.round_robin import RoundRobin
@@ -145,12 +147,13 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
     scaling, startup = None, draw(st.integers(0, 60)) * MS
     if not incidents:
         scaling = draw(st.sampled_from(SCALINGS))
+    casting = draw(st.sampled_from(CASTINGS)) if scaling is None else None
     return lambda step_by_step: Machine(
         blocks, replicas, timing, scheduler, router(), windows, sights, step_by_step, caching,
         tiers=deepcopy(tiers), restore=restore(), disturbance=disturbance, layers=layers,
         predictor=predictor, runs_ahead=ahead, roles=roles, push=push, incidents=incidents,
         wire=wire, window=window, eviction=eviction, preemption=preemption,
-        scaling=scaling, startup=startup,
+        scaling=scaling, startup=startup, casting=casting,
         requests=requests, follow=follow,
     )  # fmt: skip
 
@@ -160,6 +163,10 @@ PREEMPTIONS = (
     Migrate(), Migrate("priority"),
 )  # fmt: skip
 """A token is a byte: 300 bytes of the host's memory hold one request or none."""
+CASTINGS = (
+    None, Pressure(20, 0.3, 10 * MS, 5 * MS), Pressure(1, 0.1, 20 * MS),
+    Splitwise(1, 0.1, 10 * MS), Splitwise(50, 0.5, 10 * MS, 7 * MS),
+)  # fmt: skip
 SCALINGS = (
     None, None, partial(Queue, 1.0, 20 * MS, 10 * MS, 40 * MS), partial(Queue, 0.1, 3 * MS, 0, 0),
     partial(Utilization, "kv", 0.5, 0.1, 20 * MS, 50 * MS),

@@ -13,8 +13,9 @@ class Precise(Router):
     """Longest known prefix less load, where knowledge comes by events with delay and loss.
 
     As routers do that subscribe to engines' KV events (llm-d, Dynamo): score = prefix share -
-    `load_weight` x load share. Blocks stored less than `delay` ago, and a share `loss` of all, are
-    not known of; that an evicted block is gone is known at once.
+    `load_weight` x load share. Blocks stored less than `delay` ago are not known of; of a share
+    `loss` of all runs of blocks, nor of what follows them, nothing is ever heard. That an evicted
+    block is gone is known at once.
     """
 
     delay: int = 100 * MS

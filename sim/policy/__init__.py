@@ -6,6 +6,7 @@ from kvsim.sim.policy.evicting import Eviction
 from kvsim.sim.policy.foretelling import Predictor
 from kvsim.sim.policy.pacing import Timing
 from kvsim.sim.policy.residing import Residence, Residency, Site, Worker
+from kvsim.sim.policy.roles import Role, Roles, RoleView
 from kvsim.sim.policy.routing import Router
 from kvsim.sim.policy.scaling import FleetView, Scaling
 from kvsim.sim.policy.scheduling import (
@@ -48,6 +49,9 @@ __all__ = [
     "Restore",
     "RestoreView",
     "Resume",
+    "Role",
+    "RoleView",
+    "Roles",
     "Router",
     "Scaling",
     "Scheduler",
@@ -67,6 +71,7 @@ __all__ = [
     "prefetch",
     "residency",
     "restore",
+    "roles",
     "router",
     "scaling",
     "scheduler",
@@ -76,6 +81,7 @@ __all__ = [
 admission = Registry[Admission]("admission")
 attention = Registry[Attention]("attention")
 eviction = Registry[Eviction]("eviction")
+roles = Registry[Roles]("roles")
 router = Registry[Router]("router")
 scaling = Registry[Scaling]("scaling")
 scheduler = Registry[Scheduler]("scheduler")

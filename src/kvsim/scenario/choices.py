@@ -23,6 +23,7 @@ def check(policies: Policies) -> None:
         "residency",
         "admission",
         "scaling",
+        "roles",
     ):
         answer(question, getattr(policies, question))
     answer("predictor", policies.predictor, oracles=True)

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING
 from kvsim.errors import InputError
 from kvsim.hardware import nic
 from kvsim.models import Model
+from kvsim.scenario.choices import answer
 from kvsim.scenario.room import Room
 from kvsim.scenario.schema import WIDTHS, Scenario
+from kvsim.sim.casting import Casting
 from kvsim.sim.cluster import Cluster
 from kvsim.sim.fabric import Link
 from kvsim.sim.handoff import Handoff
@@ -25,7 +27,10 @@ def disaggregate(
         raise InputError(f"cluster.pools: there is no pool with role {missing}; both are needed.")
     cluster.entries = [one for one, role in zip(cluster.engines, roles, strict=True)
                        if role != "decode"]  # fmt: skip
+    policy = answer("roles", scenario.policies.roles)
     if "decode" not in roles:
+        if policy.period:
+            raise InputError("policies.roles: no pool has role prefill or decode.")
         return
     if kind.layout.state_bytes(16):
         raise InputError(f"cluster.pools: {kind.name} has recurrent layers; use unified pools.")
@@ -41,6 +46,10 @@ def disaggregate(
     for engine, role in zip(cluster.engines, roles, strict=True):
         if role == "prefill":
             engine.handoff = handoff
+    if policy.period:
+        if any(pool.autoscale is not None for pool in scenario.cluster.pools):
+            raise InputError("policies.roles: pools with autoscale cannot change roles yet.")
+        Casting(cluster, policy)
 
 
 class Wires:

@@ -180,6 +180,8 @@ class Policies(Part):
     predictor: Choice = "none"
     """How long answers will be, for schedulers that order by it."""
     preemption: Choice = "recompute"
+    roles: Choice = "fixed"
+    """Who computes prompts and who decodes, where pools divide the work."""
     scaling: Choice = "fixed"
     """How many replicas should be up, of pools with `autoscale`."""
     eviction: str | dict[str, str | dict[str, Any] | None] = "lru"

@@ -1,0 +1,1 @@
+"""Who computes prompts and who decodes."""
