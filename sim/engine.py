@@ -240,8 +240,6 @@ class Engine(Lifecycle):
                 self._break_silence(span)
             batch.advance(steps)
             done = batch.finished()
-        elif batch.size and self._silent is None:
-            self._silent = span.start >> TICK
         for sequence, tokens in self._chunks:
             sequence.advance(tokens)
             if not sequence.missing:
@@ -257,10 +255,10 @@ class Engine(Lifecycle):
     def _break_silence(self, span: Span) -> None:
         """Sequences that were held or suspended take a token: the time since their last one."""
         first, taken = span.boundary(1) >> TICK, (span.boundary(1) - span.start) >> TICK
-        apart = {id(sequence): since for sequence, since in self._resumed}
-        if self._silent is not None:
-            self.recorder.stalls.append((first - self._silent, taken, self.batch.size - len(apart)))
-        for since in apart.values():
+        held = self.batch.size - len(self._resumed)
+        if self._silent is not None and held:
+            self.recorder.stalls.append((first - self._silent, taken, held))
+        for since in self._resumed.values():
             self.recorder.stalls.append((first - since, taken, 1))
         self._silent = None
         self._resumed.clear()
@@ -304,6 +302,9 @@ class Engine(Lifecycle):
             sequence.silent = None
         if sequence.stretch and self.handoff is not None:
             self._hand_over(sequence)
+        elif sequence.stretch and self._silent is not None:
+            sequence.silent = self.env.now  # those it joins have been silent for longer
+            self._seat(sequence)
         elif sequence.stretch:
             self.batch.join(sequence)
         else:
@@ -315,6 +316,7 @@ class Engine(Lifecycle):
         del self._running[sequence]
         self._leaving[sequence] = None
         sequence.prefilled_by = self.index
+        sequence.silent = self.env.now
         tokens = next(tokens for one, tokens in self._chunks if one is sequence)
         taken = (self._clock >> TICK) - self._last_begun
         self.handoff.offer(sequence, self, taken, tokens)

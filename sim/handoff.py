@@ -80,7 +80,7 @@ class Handoff:
         now = self.fabric.clock.now
         target = self.choose(sequence, now)
         if target is source:  # it has begun to decode meanwhile
-            source.keep(sequence, now)
+            source.keep(sequence)
             return
         made = Offer(sequence, source, target, Held.of(sequence), now, last_step, tokens)
         self.under_way[sequence] = made
@@ -110,7 +110,7 @@ class Handoff:
             if made.source is engine and made.taken is None:
                 del self.under_way[sequence]
                 made.target.call_off(made, now)
-                engine.keep(sequence, made.offered)
+                engine.keep(sequence)
 
     def begin(self, made: Offer) -> None:
         """The target has room: it leases it, and the KV that it lacks flows."""
@@ -163,7 +163,7 @@ class Handoff:
         sequence.computed = stored
         target.catch_up()
         target.memory.publish(sequence, sequence.computed, now)
-        target.join(sequence, made.offered)
+        target.join(sequence)
         source.poke()
 
 

@@ -43,6 +43,9 @@ class Lifecycle(Planning):
     def _lose_everything(self) -> list[Sequence]:
         """Requests that have to start again elsewhere; memory is empty."""
         now = self.env.now
+        for sequence in self._running:
+            if sequence._ends is not None:
+                sequence.silent = self._last_token(sequence)
         going = [one for one in self.remaining() if one not in self._paused]
         for sequence in going:
             sequence.lost = max(sequence.lost, sequence.computed)
@@ -50,8 +53,6 @@ class Lifecycle(Planning):
             sequence.swapped = False
             if sequence in self._coming:
                 sequence.landing = False
-            if sequence.first_token is not None and sequence.silent is None:
-                sequence.silent = now
             if sequence.admitted is not None:
                 sequence.preempted = now
                 self.recorder.preempted(sequence, self.index, "failure", now)
@@ -66,6 +67,7 @@ class Lifecycle(Planning):
         self._chunks.clear()
         self._landed.clear()
         self._resumed.clear()
+        self._silent = None
         self.memory = self.fresh_memory()
         return going
 
@@ -77,7 +79,6 @@ class Lifecycle(Planning):
                 self.batch.leave(sequence)
         parked = self.parking.parked if self.parking is not None else ()
         late = (sequence for _, sequence in self._late)
-        landed = (sequence for sequence, _ in self._landed)
         moving = (*self._leaving, *self._coming)
-        there = (self._running, self._paused, parked, self.waiting, late, landed, moving)
+        there = (self._running, self._paused, parked, self.waiting, late, self._landed, moving)
         return list(chain.from_iterable(there))

@@ -60,16 +60,14 @@ class Planning(Seats):
             self.parking = Parking(env, memory, hierarchy, self.waiting, self._lease)
         self._offers: deque[Offer] = deque()
         """Requests of others that wait for room here, in order."""
-        self._landed: list[tuple[Sequence, Ns]] = []
-        """Requests whose KV has come, and since when they have been silent."""
+        self._landed: list[Sequence] = []
+        """Requests whose KV has come."""
         self._newcomers: list[Sequence] = []
         """Who has come since the last plan, for schedulers that remember."""
         self._last_begun: Ns = 0
         """When the step that ended last began."""
         self._held = False
         """Decodes take no token in the step that runs."""
-        self._silent: Ns | None = None
-        """Since when they have been held."""
         self._stalled = False
         """A prompt that has begun finds no room, and nobody can be preempted for it."""
         self._stands: int | None = None
@@ -143,11 +141,10 @@ class Planning(Seats):
 
     def _seat_landed(self) -> None:
         """Those whose KV has come from elsewhere decode from now on."""
-        for sequence, since in sorted(self._landed, key=lambda one: one[0].id):
+        for sequence in sorted(self._landed, key=lambda one: one.id):
             self._running[sequence] = None
-            sequence.preempted = sequence.silent = None
-            self._resumed.append((sequence, since))
-            self.batch.join(sequence)
+            sequence.preempted = None
+            self._seat(sequence)
         self._landed.clear()
 
     def _set_apart(self, parking: Parking) -> None:
@@ -197,9 +194,9 @@ class Planning(Seats):
         self._offers.append(offer)
         self.poke()
 
-    def join(self, sequence: Sequence, since: Ns) -> None:
+    def join(self, sequence: Sequence) -> None:
         """The KV of `sequence` has come: it decodes from the next boundary on."""
-        self._landed.append((sequence, since))
+        self._landed.append(sequence)
         self.poke()
 
     def wait_outside(self, sequence: Sequence) -> None:
@@ -211,14 +208,13 @@ class Planning(Seats):
     def go_on(self, sequence: Sequence) -> None:
         """All KV of a swapped `sequence` is back."""
         del self._coming[sequence]
-        assert sequence.silent is not None
-        self.join(sequence, sequence.silent)
+        self.join(sequence)
 
-    def keep(self, sequence: Sequence, since: Ns) -> None:
+    def keep(self, sequence: Sequence) -> None:
         """`sequence` was to leave, and decodes here."""
         sequence.replica = self.index
         del self._leaving[sequence]
-        self.join(sequence, since)
+        self.join(sequence)
 
     def let_go(self, sequence: Sequence, now: Ns) -> None:
         """The KV of `sequence` has gone elsewhere; its full blocks stay for others."""
@@ -267,6 +263,10 @@ class Planning(Seats):
     def _wait(self) -> None:
         """No step begins until the memory of somebody who leaves is free."""
         self._held = True
+        self._fall_silent()
+
+    def _fall_silent(self) -> None:
+        """Those who decode take no token from this boundary on."""
         if self._silent is None:
             self._silent = self.env.now
 
@@ -274,6 +274,7 @@ class Planning(Seats):
         """Decodes take no token in the next step; the room for it is free."""
         if not self._held and self.batch.size:
             self._held = True
+            self._fall_silent()
             self.memory.grow(-self.batch.demand(1))
             self._grown = 0
 

@@ -73,8 +73,8 @@ class Seats:
         self.batch = DecodeBatch(memory.block_tokens, memory.block_bytes, memory.windows)
         if recorder.follows_tokens:
             self.batch.left = partial(recorder.stayed, index)
-        self.suspended: dict[Sequence, Ns] = {}
-        """Who decodes no more for now but keeps its memory, and since when it is silent."""
+        self.suspended: dict[Sequence, None] = {}
+        """Who decodes no more for now but keeps its memory."""
         self._leaving: dict[Sequence, None] = {}
         """Who goes to another replica when that has room, or to the host's memory."""
         self._coming: dict[Sequence, None] = {}
@@ -84,8 +84,10 @@ class Seats:
         self.preempting = False
         self._running: dict[Sequence, None] = {}
         self._paused: dict[Sequence, None] = {}
-        self._resumed: list[tuple[Sequence, Ns]] = []
-        """Who goes on in the step that begins, and since when it was silent."""
+        self._resumed: dict[Sequence, Ns] = {}
+        """Who decodes from the next step on that is not held, and when its last token came."""
+        self._silent: Ns | None = None
+        """Since when the others who decode have been held."""
         self._thrashing = 0
         """Preemptions since a request was last finished."""
         self._chunks: list[tuple[Sequence, int]] = []
@@ -211,20 +213,32 @@ class Seats:
         """`sequence` stops decoding and keeps its memory."""
         assert isinstance(sequence, Sequence)
         self._unseat(sequence)
-        self.suspended[sequence] = self.env.now
+        self.suspended[sequence] = None
 
     def _resume(self, sequence: SequenceView) -> None:
         """A suspended `sequence` decodes again from the next step on."""
         assert isinstance(sequence, Sequence)
         before = self.batch.demand(1) if self._grown else 0
-        self._resumed.append((sequence, self.suspended.pop(sequence)))
-        self.batch.join(sequence)
+        del self.suspended[sequence]
+        self._seat(sequence)
         if self._grown:
             self.memory.grow(self.batch.demand(1) - before)
+
+    def _seat(self, sequence: Sequence) -> None:
+        """`sequence`, which has been silent, decodes from the next step on."""
+        assert sequence.silent is not None
+        self._resumed[sequence], sequence.silent = sequence.silent, None
+        self.batch.join(sequence)
+
+    def _last_token(self, sequence: Sequence) -> Ns:
+        """When `sequence`, which decodes, took its last token: at this boundary, if not held."""
+        return self._resumed.get(sequence, self.env.now if self._silent is None else self._silent)
 
     def _unseat(self, sequence: Sequence) -> None:
         """`sequence` leaves the batch; what was taken for its next token is given back."""
         before = self.batch.demand(1) if self._grown else 0
+        sequence.silent = self._last_token(sequence)
+        self._resumed.pop(sequence, None)
         self.batch.leave(sequence)
         if self._grown:
             self.memory.grow(self.batch.demand(1) - before)
@@ -284,10 +298,9 @@ class Seats:
             self.prefilling.remove(victim)
             self._chunks = [chunk for chunk in self._chunks if chunk[0] is not victim]
         elif victim in self.suspended:
-            victim.silent = self.suspended.pop(victim)
+            del self.suspended[victim]
         else:
             self._unseat(victim)
-            victim.silent = now
         del self._running[victim]
         victim.preempted = now
         victim.preemptions += 1

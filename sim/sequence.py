@@ -117,7 +117,7 @@ class Sequence:
         self.load: Ns = 0
         """Time parked before its first admission."""
         self.silent: Ns | None = None
-        """When it took its last token before a preemption; None once it takes the next."""
+        """When it took its last token; None while it decodes, and where the next answers a tool."""
         self.swapped = False
         """Its KV waits in the host's memory."""
         self.preemptions = 0

@@ -1,8 +1,10 @@
 """Does a request's row turn into the sentence a person would say of it?"""
 
+import pandas as pd
 import pytest
 
-from kvsim.report.reasons import Context, pace_reason, reason
+from kvsim.report import folder
+from kvsim.report.reasons import Context, pace_reason, reason, tpot
 
 MS, SECOND = 10**6, 10**9
 
@@ -63,7 +65,7 @@ def slow(part: str, ns: int, **given):
         ),
         (row(preemptions=1), None, "prefill of 1,000 tokens took 100 ms; preempted once"),
         (
-            row(paused=2 * SECOND),
+            row(paused=2 * SECOND, finish=8100 * MS),
             Context(tpot=5 * MS, output=50),
             "prefill of 1,000 tokens took 100 ms; paused 2.00 s for tool calls; "
             "a token every 10.0 ms, 2.0 times the median; long answer: 101 tokens",
@@ -123,3 +125,10 @@ def test_a_slow_answer_is_explained_by_what_ran_beside_it():
         "preempted once, 300 tokens computed again; paused 2.00 s for tool calls"
     )
     assert pace_reason(row(), Context(mixed=0.01)) == "nothing unusual"
+
+
+def test_tool_calls_are_no_part_of_the_time_between_tokens():
+    rows = pd.DataFrame([row(), row(paused=500 * MS), row(output_tokens=1), row(finish=None)])
+    assert [tpot(dict(one)) for _, one in rows.iloc[:2].iterrows()] == [10 * MS, 5 * MS]
+    assert folder.tpot(rows).tolist()[:2] == [10 * MS, 5 * MS]
+    assert folder.tpot(rows).isna().tolist() == [False, False, True, True]

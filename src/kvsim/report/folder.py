@@ -89,6 +89,12 @@ class RunFolder:
         return sorted(found, key=lambda target: (target[1], target[0]))
 
 
+def tpot(rows: "pd.DataFrame") -> "pd.Series[float]":
+    """Time between tokens in ns, without tool calls; NaN for one token or an unfinished answer."""
+    gaps = (rows["output_tokens"] - 1).where(rows["output_tokens"] > 1)
+    return (rows["finish"] - rows["first_token"] - rows["paused"].fillna(0)) / gaps
+
+
 def _named(entry: Mapping[str, Any]) -> str:
     """The conditions of an entry of `slo`."""
     conditions = ("client", "prompt", "output", "turn")

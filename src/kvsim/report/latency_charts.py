@@ -16,7 +16,7 @@ from kvsim.report.chart import (
     share_of,
     short,
 )
-from kvsim.report.folder import PARTS, RunFolder
+from kvsim.report.folder import PARTS, RunFolder, tpot
 from kvsim.report.measures import number
 from kvsim.units import SECOND
 
@@ -90,11 +90,7 @@ def ttft_cdf(run: RunFolder) -> Chart:
 
 def tpot_cdf(run: RunFolder) -> Chart:
     """Share of finished answers over time per output token."""
-    rows = run.measured
-    rows = rows[rows["finish"].notna() & (rows["output_tokens"] > 1)]
-    whole = rows["finish"] - rows["first_token"] - rows["paused"].fillna(0)
-    pace = whole / (rows["output_tokens"] - 1) / SECOND
-    values = _sorted(pace)
+    values = _sorted(tpot(run.measured) / SECOND)
     what = "Time per output token after the first (TPOT), mean of each finished answer."
     if not len(values):
         return Chart("tpot", "No answer of two or more tokens finished", what)

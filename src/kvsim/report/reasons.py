@@ -78,12 +78,12 @@ def ttft(row: Mapping[str, object]) -> float | None:
 
 
 def tpot(row: Mapping[str, object]) -> float | None:
-    """(Finish - first token) / (output - 1) in ns; None for one token or an unfinished answer."""
+    """Time between tokens in ns, without tool calls; None for one token or an unfinished answer."""
     first, finish = _number(row, "first_token"), _number(row, "finish")
     output = _number(row, "output_tokens") or 0
-    return (
-        None if first is None or finish is None or output < 2 else (finish - first) / (output - 1)
-    )
+    if first is None or finish is None or output < 2:
+        return None
+    return (finish - first - (_number(row, "paused") or 0)) / (output - 1)
 
 
 def computed(row: Mapping[str, object]) -> float | None:

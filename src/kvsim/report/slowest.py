@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from kvsim.errors import InputError
-from kvsim.report.folder import HITS, RunFolder
+from kvsim.report.folder import HITS, RunFolder, tpot
 from kvsim.report.reasons import UNUSUAL, Context, reason
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def by_ttft(run: RunFolder, many: int) -> list[Row]:
 def by_tpot(run: RunFolder, many: int) -> list[Row]:
     """At most `many` answers with the longest time per token, of those much above the median."""
     rows = run.measured
-    pace = _pace(rows)
+    pace = tpot(rows)
     return _largest(rows, pace.where(pace >= UNUSUAL * (_median(pace) or 0.0)), many)
 
 
@@ -45,7 +45,7 @@ def usual(run: RunFolder) -> Context:
         computed=_median(served["prompt_tokens"] - served[list(HITS)].fillna(0).sum(axis=1)),
         output=_median(served["output_tokens"]),
         ttft=_median(served["first_token"] - served["arrival"]),
-        tpot=_median(_pace(served)),
+        tpot=_median(tpot(served)),
         end=run.end,
     )
 
@@ -73,12 +73,6 @@ def _largest(rows: "pd.DataFrame", values: "pd.Series[float]", many: int) -> lis
 
 def _row(frame: "pd.DataFrame") -> Row:
     return {str(name): value for name, value in frame.iloc[0].items()}
-
-
-def _pace(rows: "pd.DataFrame") -> "pd.Series[float]":
-    """TPOT in ns; NaN for answers of one token."""
-    gaps = (rows["output_tokens"] - 1).where(rows["output_tokens"] > 1)
-    return (rows["finish"] - rows["first_token"]) / gaps
 
 
 def _median(values: "pd.Series[float]") -> float | None:
