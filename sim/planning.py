@@ -285,6 +285,7 @@ class Planning(Seats):
                 return  # it has just made room for another
             if sequence.swapped:
                 self._bring_back(sequence)
+                self._stands = 1  # others may go on until it is here
                 return
             self._admit(sequence)
         tokens = sequence.within_reach(tokens)
