@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import ceil, inf
 
-from kvsim.sim.clock import LANDED, Alarm, Clock
+from kvsim.sim.clock import LANDED, Alarm, Clock, ring
 from kvsim.units import SECOND, Ns
 
 LOAD, STORE = 0, 1
@@ -83,7 +83,8 @@ class Fabric:
         self._booked: Ns = 0
         """Until when progress is booked."""
         self._alarm: Alarm | None = None
-        self._outdated = False
+        self._due: Ns | None = None
+        """When the alarm fires: the next flow has landed."""
 
     def send(
         self,
@@ -104,9 +105,7 @@ class Fabric:
         flow = Flow(path, size, rank, landed, ceiling, now, size - sent)
         latency = 0 if goes_on else sum(link.latency for link in path)
         if latency:
-            alarm = Alarm(self.clock, now + latency, LANDED)
-            assert alarm.callbacks is not None
-            alarm.callbacks.append(lambda event: self._enter(flow))
+            ring(self.clock, now + latency, LANDED, lambda: self._enter(flow))
         else:
             self._enter(flow)
         return flow
@@ -172,14 +171,12 @@ class Fabric:
         nearest = min(
             [flow.left / flow.rate for flow in self._flows if flow.rate > 0], default=None
         )
-        if self._alarm is not None:
-            self._alarm.callbacks = []
-            self._alarm = None
-        if nearest is not None:
-            at = now + ceil(nearest * SECOND - DUST)
-            self._alarm = Alarm(self.clock, max(at, now), LANDED)
-            assert self._alarm.callbacks is not None
-            self._alarm.callbacks.append(lambda event: self._land())
+        at = None if nearest is None else max(now, now + ceil(nearest * SECOND - DUST))
+        if at != self._due or self._alarm is None:
+            if self._alarm is not None:
+                self._alarm.callbacks = []
+            self._alarm = None if at is None else ring(self.clock, at, LANDED, self._land)
+            self._due = at
         for flow, rate in zip(self._flows, before, strict=True):
             if flow.rate != rate:
                 touched.update(dict.fromkeys(flow.path))
