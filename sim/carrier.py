@@ -1,11 +1,13 @@
 """What moves KV between one replica's HBM and the tiers below it, and books every transfer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 
 from kvsim.sim.fabric import LOAD, STORE, Fabric, Link
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.sequence import Sequence
-from kvsim.sim.tier import Piece, Reach, Tier
+from kvsim.sim.tier import Piece, Reach, Tier, Ways
+from kvsim.units import Ns
 
 
 class Carrier:
@@ -29,7 +31,7 @@ class Carrier:
         self._paths = {
             path: recorder.path(tuple(link.name for link in path))
             for reach in reaches
-            for path in (reach.read, reach.write, reach.relay)
+            for path in (reach.read, reach.write, reach.relay, *chain.from_iterable(reach.stripes))
             if path
         }
 
@@ -38,15 +40,11 @@ class Carrier:
         landed: Callable[[], None], path: tuple[Link, ...] = (),
     ) -> None:  # fmt: skip
         """Move tokens [start, end) down, over `path` if one is named; book it; call `landed`."""
-        path = path or reach.write
-        row = self.book(sequence, reach, why, start, end, path)
-
-        def done() -> None:
-            self.recorder.landed(row, flow.began, self.fabric.clock.now)
-            landed()
-
         size = reach.tier.bytes(end - start)
-        flow = self.fabric.send(size, path, done, STORE, reach.write_ceiling)
+        ways = [(path, size)] if path else reach.writes(size)
+        last = together(len(ways), landed)
+        for row, way, share in self._booked(sequence, reach, why, start, end, ways):
+            self._send(share, way, row, last, STORE, reach.write_ceiling)
 
     def load(
         self, sequence: Sequence, piece: Piece,
@@ -56,36 +54,67 @@ class Carrier:
 
         `begun` is called when the first layer is there, which is all if there is one part only.
         """
-        reach, size = piece.stretch.reach, piece.size
-        row = self.book(sequence, reach, "load", piece.start, piece.end, size=size)
+        reach = piece.stretch.reach
+        ways = reach.reads(piece.size)
+        began, last = together(len(ways), begun), together(len(ways), landed)
+        booked = self._booked(sequence, reach, "load", piece.start, piece.end, ways)
+        for row, way, share in booked:
+            self._load(share, way, row, began, last, reach.read_ceiling)
+
+    def _load(
+        self, size: int, way: tuple[Link, ...], row: int, began: Callable[[], None],
+        last: Callable[[], None], ceiling: float,
+    ) -> None:  # fmt: skip
         first = -(size // -self.layers)
 
-        def done() -> None:
-            self.recorder.landed(row, flow.began, self.fabric.clock.now)
-            landed()
-
         def first_landed() -> None:
-            begun()
+            began()
             if first == size:
-                done()
-                return
-            rest = size - first
-            self.fabric.send(rest, reach.read, done, LOAD, reach.read_ceiling, goes_on=True)
+                self.recorder.landed(row, flow.began, self.fabric.clock.now)
+                last()
+            else:
+                self._send(size - first, way, row, last, LOAD, ceiling, goes_on=True)
 
-        flow = self.fabric.send(first, reach.read, first_landed, LOAD, reach.read_ceiling)
+        flow = self.fabric.send(first, way, first_landed, LOAD, ceiling)
 
     def fetch(
         self, sequence: Sequence, piece: Piece, landed: Callable[[], None], goes_on: bool
     ) -> None:
         """Move `piece` up as a whole; `goes_on` if it continues one that has just landed."""
-        reach, size = piece.stretch.reach, piece.size
-        row = self.book(sequence, reach, "load", piece.start, piece.end, size=size)
+        reach = piece.stretch.reach
+        ways = reach.reads(piece.size)
+        last = together(len(ways), landed)
+        booked = self._booked(sequence, reach, "load", piece.start, piece.end, ways)
+        for row, way, share in booked:
+            self._send(share, way, row, last, LOAD, reach.read_ceiling, goes_on)
+
+    def _booked(
+        self, sequence: Sequence, reach: Reach, why: str, start: int, end: int, ways: Ways
+    ) -> Iterator[tuple[int, tuple[Link, ...], int]]:
+        """The row, the way and the size of each part of a transfer; the first has the tokens."""
+        for way, share in ways:
+            yield self.book(sequence, reach, why, start, end, way, share), way, share
+            end = start
+
+    def _send(
+        self, size: int, way: tuple[Link, ...], row: int, landed: Callable[[], None], rank: int,
+        ceiling: float, goes_on: bool = False,
+    ) -> None:  # fmt: skip
+        """What row `row` books flows; then `landed` is called."""
 
         def done() -> None:
             self.recorder.landed(row, flow.began, self.fabric.clock.now)
             landed()
 
-        flow = self.fabric.send(size, reach.read, done, LOAD, reach.read_ceiling, goes_on)
+        flow = self.fabric.send(size, way, done, rank, ceiling, goes_on)
+
+    def estimate(self, reach: Reach, size: int) -> Ns:
+        """How long loading `size` bytes would take if it began now and nothing changed."""
+        ways = reach.reads(size) or [(reach.read, size)]
+        beside = len(ways) - 1  # they meet on the last links at least
+        return max(
+            self.fabric.estimate(share, way, reach.read_ceiling, beside) for way, share in ways
+        )
 
     def bring(
         self, sequence: Sequence, tier: Tier, start: int, end: int, path: tuple[Link, ...]
@@ -110,6 +139,21 @@ class Carrier:
             sequence.id, reach.tier, self.replica, why, start, end - start,
             reach.tier.bytes(end - start) if size is None else size, self._paths[path], now, began,
         )  # fmt: skip
+
+
+def together(count: int, what: Callable[[], None]) -> Callable[[], None]:
+    """To be called `count` times: the last one does `what`."""
+    if count == 1:
+        return what
+    left = count
+
+    def one() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            what()
+
+    return one
 
 
 def _nothing() -> None:

@@ -156,7 +156,7 @@ class Hierarchy:
 
         def load(form: Form) -> Ns:
             size = reach.tier.size(tokens, form)
-            return self.fabric.estimate(size, reach.read, reach.read_ceiling)
+            return self.carrier.estimate(reach, size)
 
         compute = alone(self.timing, Chunk(tokens, stretch.start), self.classes)
         waiting = alone(self.timing, Chunk(ahead, 0), self.classes) if ahead else 0

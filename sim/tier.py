@@ -103,6 +103,10 @@ class Tier:
         assert self.tree.bytes + self.arriving <= self.capacity
 
 
+Ways = list[tuple[tuple[Link, ...], int]]
+"""Ways that parts of a transfer take, and the bytes of each part."""
+
+
 class Reach(NamedTuple):
     """A tier as one replica sees it."""
 
@@ -115,6 +119,25 @@ class Reach(NamedTuple):
     write_ceiling: float
     relay: tuple[Link, ...] = ()
     """To the tier from the one above it, past HBM; empty where there is none above, or no way."""
+    stripes: tuple[tuple[tuple[Link, ...], tuple[Link, ...]], ...] = ()
+    """Ways to read and to write for each of the nodes that KV is spread over evenly; empty where
+    all of it is in one place."""
+
+    def reads(self, size: int) -> Ways:
+        """The ways that `size` bytes come, and how many on each."""
+        return [(self.read, size)] if not self.stripes else _shares(size, self.stripes, 0)
+
+    def writes(self, size: int) -> Ways:
+        """The ways that `size` bytes go, and how many on each."""
+        return [(self.write, size)] if not self.stripes else _shares(size, self.stripes, 1)
+
+
+def _shares(
+    size: int, stripes: tuple[tuple[tuple[Link, ...], tuple[Link, ...]], ...], side: int
+) -> Ways:
+    count = len(stripes)
+    shares = [size * (at + 1) // count - size * at // count for at in range(count)]
+    return [(ways[side], share) for ways, share in zip(stripes, shares, strict=True) if share]
 
 
 @dataclass(eq=False, slots=True)

@@ -105,7 +105,10 @@ class Listed(Workload):
 
 @dataclass(frozen=True)
 class Below:
-    """A tier below HBM, of so many blocks, behind wires of its own; one per replica, or shared."""
+    """A tier below HBM, of so many blocks, behind wires of its own; one per replica, or shared.
+
+    `parts`: places that it is spread over, each behind such wires.
+    """
 
     name: str
     blocks: int
@@ -114,6 +117,7 @@ class Below:
     shared: bool = False
     backlog: int = 1 << 40
     placement: Placement = field(default_factory=WriteThrough)
+    parts: int = 1
 
 
 @dataclass
@@ -269,19 +273,22 @@ class Machine:
                 tier.placement, tier.backlog, place, hidden,
             )  # fmt: skip
             wires = [
-                Link(f"{tier.name} {place} {way}", tier.bandwidth, tier.latency)
+                Link(f"{tier.name} {place} {way}{part or ''}", tier.bandwidth, tier.latency)
+                for part in range(tier.parts)
                 for way in ("up", "down")
             ]
             self.fabric.links |= {wire.name: wire for wire in wires}
             self.below[tier.name, place] = (kept, *wires)
-        kept, up, down = self.below[tier.name, place]
-        return Reach(kept, (up,), (down,), math.inf, math.inf)
+        kept, up, down, *more = self.below[tier.name, place]
+        parts = zip((up, *more[::2]), (down, *more[1::2]), strict=True)
+        stripes = tuple(((come,), (go,)) for come, go in parts) if more else ()
+        return Reach(kept, (up,), (down,), math.inf, math.inf, stripes=stripes)
 
     def run(self) -> "Outcome":
         """Run to the end."""
         simulation = self.build()
         simulation.run()
-        for tier, _, _ in self.below.values():
+        for tier, *_ in self.below.values():
             tier.check()
         return Outcome(simulation)
 

@@ -189,5 +189,6 @@ TIERS = (
     ),
     (Below("remote", 80, 9_000.0, MS, True, placement=WriteBack(0.3, exclusive=True)),),
     (Below("dram", 200, 9_000.0, placement=Predicted()),),
+    (Below("dram", 90, 5_000.0, MS // 2, shared=True, parts=3),),
 )
 """A token is a byte here: from fast to so slow that transfers take longer than requests."""

@@ -34,10 +34,12 @@ def break_even(scenario: Scenario, kind: Model, parts: list[Replica]) -> list[li
     room = Room(Clock(), scenario, kind.layout, kind.hidden_bytes(), "both")
     longest = longest_context(scenario, kind)
     found = []
-    for part in parts:
-        spots = [room.place(part.pool.parallel.gpus) for _ in range(part.pool.replicas)]
+    spots = [
+        [room.place(part.pool.parallel.gpus) for _ in range(part.pool.replicas)] for part in parts
+    ]
+    for part, (spot, *_) in zip(parts, spots, strict=True):
         whole = shape(scenario, kind, part.pool)
-        reaches = room.reaches(spots[0], part.gpu)
+        reaches = room.reaches(spot, part.gpu)
         classes = len(part.timing.classes)
         caching = memory.prefix_caching and whole.reusable
         found.append(

@@ -87,6 +87,9 @@ def build(scenario: Scenario, step_by_step: bool = False) -> Machine:
     room = Room(env, scenario, kind.layout, kind.hidden_bytes())
     for part in pools:
         for _ in range(part.pool.replicas):
+            room.place(part.pool.parallel.gpus)
+    for part in pools:
+        for _ in range(part.pool.replicas):
             made = _engine(env, scenario, kind, profile, part, cluster, room, step_by_step)
             cluster.engines.append(made)
     disaggregate(scenario, kind, pools, cluster, room)
@@ -204,7 +207,7 @@ def _engine(
 
     kept = empty()
     sights = whole.sights(kind, part.pool.parallel.tensor)
-    reaches = room.reaches(room.place(part.pool.parallel.gpus), part.gpu)
+    reaches = room.reaches(room.spots[len(cluster.engines)], part.gpu)
     hierarchy = traffic = None
     wires: list[Link] = []
     if reaches and kept.caching:

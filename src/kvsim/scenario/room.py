@@ -8,11 +8,12 @@ from kvsim.errors import InputError
 from kvsim.hardware import GPU, drive, host, nic
 from kvsim.models import KVLayout
 from kvsim.scenario.choices import answer, answer_of_tier
-from kvsim.scenario.schema import WIDTHS, Bits, Scenario, Tiers, TierSpec
+from kvsim.scenario.schema import WIDTHS, Bits, Local, Scenario, Ssd, Tiers, TierSpec
 from kvsim.sim.clock import Clock
 from kvsim.sim.fabric import Fabric, Link
 from kvsim.sim.policy import Kept
 from kvsim.sim.tier import Reach, Tier
+from kvsim.units import SECOND
 
 Path = tuple[Link, ...]
 
@@ -76,23 +77,77 @@ class Room:
         up, down = self._pcie(spot, gpu, "h2d"), self._pcie(spot, gpu, "d2h")
         found = []
         if specs.dram is not None:
-            tier, (to, fro) = self._tier("dram", specs.dram, node), self.to_host(spot, gpu)
-            found.append(Reach(tier, fro, to, inf, inf))
+            wires: dict[int, Path] = {at: (self._bus(at),) for at in range(self.nodes)}
+            reach = self._local("dram", specs.dram, node, (wires, wires), up, down)
+            found.append(reach)
         if specs.ssd is not None:
-            read, write = self._drives(node)
-            bus_path = () if specs.ssd.direct else (self._bus(node),)
-            tier = self._tier("ssd", specs.ssd, node)
-            relay: Path = (self._bus(node), write) if specs.dram is not None else ()
+            reads: dict[int, Path] = {}
+            writes: dict[int, Path] = {}
+            for at in range(self.nodes):
+                read, write = self._drives(at)
+                bus = () if specs.ssd.direct else (self._bus(at),)
+                reads[at], writes[at] = (read, *bus), (*bus, write)
+            reach = self._local("ssd", specs.ssd, node, (reads, writes), up, down)
+            ceilings = self._alone(specs.ssd)
+            relay: Path = (self._bus(node), writes[node][-1]) if specs.dram is not None else ()
             found.append(
-                Reach(tier, (read, *bus_path, up), (down, *bus_path, write), inf, inf, relay)
+                reach._replace(read_ceiling=ceilings[0], write_ceiling=ceilings[1], relay=relay)
             )
         if specs.remote is not None:
-            tier = self._tier("remote", specs.remote, 0)
+            tier = self._tier("remote", specs.remote, 0, specs.remote.capacity)
             out, into = self._network(node)
             served, taken = self._servers()
             relay = self._above_remote(node, out, taken)
             found.append(Reach(tier, (served, into, up), (down, out, taken), inf, inf, relay))
         return tuple(found)
+
+    def _local(
+        self, name: str, spec: Local, node: int, inside: tuple[dict[int, Path], dict[int, Path]],
+        up: Link, down: Link,
+    ) -> Reach:  # fmt: skip
+        """A tier of the nodes, given the links inside of each from and to its store."""
+        reads, writes = inside
+        if spec.scope == "node":
+            tier = self._tier(name, spec, node, spec.capacity)
+            return Reach(tier, (*reads[node], up), (down, *writes[node]), inf, inf)
+        tier = self._tier(name, spec, 0, spec.capacity * self.nodes)
+        self._can_be_spread(name, spec, tier)
+        stripes: list[tuple[Path, Path]] = []
+        for at in range(self.nodes):
+            come: Path = ()
+            go: Path = ()
+            if at != node:
+                come = self._port(at, "out", spec.link), self._port(node, "in", spec.link)
+                go = self._port(node, "out", spec.link), self._port(at, "in", spec.link)
+            stripes.append(((*reads[at], *come, up), (down, *go, *writes[at])))
+        read, write = stripes[node - 1]  # where there are others, of one of them: the longest
+        return Reach(tier, read, write, inf, inf, stripes=tuple(stripes))
+
+    def _can_be_spread(self, name: str, spec: Local, tier: Tier) -> None:
+        """Raise InputError for what asks of a place to be in one node."""
+        where, tiers = f"cluster.tiers.{name}.scope", self.scenario.cluster.tiers
+        others = [one for one in (tiers.dram, tiers.ssd) if one and one.scope == "cluster"]
+        ports = {one.link for one in (*others, tiers.remote) if one is not None}
+        if len(ports) > 1:
+            raise InputError(
+                f"{where}: a node has one port, and the tiers' links are "
+                f"{', '.join(sorted(ports))}; give them the same link."
+            )
+        if tier.placement.ahead or any(
+            answer_of_tier(
+                "placement", self.scenario.policies.placement, one, "write_through"
+            ).ahead
+            for one in ("dram", "ssd", "remote")
+        ):
+            raise InputError(
+                f"{where}: what is spread over the cluster cannot be written back; choose another "
+                "policies.placement, or scope node."
+            )
+        if answer("prefetch", self.scenario.policies.prefetch).window():
+            raise InputError(
+                f"{where}: what is spread over the cluster is not copied ahead of its use; choose "
+                "policies.prefetch none or layerwise, or scope node."
+            )
 
     def _above_remote(self, node: int, *wires: Link) -> Path:
         """From the node's lowest tier to the pool; nothing if the node has none."""
@@ -123,7 +178,7 @@ class Room:
 
         return taken
 
-    def _tier(self, name: str, spec: TierSpec, node: int) -> Tier:
+    def _tier(self, name: str, spec: TierSpec, node: int, capacity: int) -> Tier:
         if (name, node) not in self.tiers:
             policies, memory = self.scenario.policies, self.scenario.cluster.memory
             kv, hidden = self._forms(spec.precision)
@@ -135,7 +190,7 @@ class Room:
                 )
             self.tiers[name, node] = Tier(
                 name,
-                spec.capacity,
+                capacity,
                 memory.block_tokens,
                 block,
                 answer_of_tier("eviction", policies.eviction, name, "lru"),
@@ -179,10 +234,7 @@ class Room:
         """Reading and writing: bandwidth of all drives, as far as operations per second allow."""
         spec = self.scenario.cluster.tiers.ssd
         assert spec is not None
-        one = drive(spec.device)
-        memory = self.scenario.cluster.memory
-        kv, hidden = self._forms(spec.precision)
-        piece = (kv or hidden) * spec.chunk_tokens // memory.block_tokens
+        one, piece = drive(spec.device), self._piece(spec)
         read = min(one.read, one.read_iops * piece) * spec.drives
         write = min(one.write, one.write_iops * piece) * spec.drives
         return (
@@ -190,15 +242,29 @@ class Room:
             self._link(f"ssd-write {node}", write, one.write_latency),
         )
 
+    def _piece(self, spec: Ssd) -> int:
+        """Bytes of one read or write."""
+        kv, hidden = self._forms(spec.precision)
+        return (kv or hidden) * spec.chunk_tokens // self.scenario.cluster.memory.block_tokens
+
+    def _alone(self, spec: Ssd) -> tuple[float, float]:
+        """Bytes per second that one transfer reads and writes alone, by Little's law: what it has
+        in flight over how long one piece takes, which is its latency and its bytes."""
+        one, depth, piece = drive(spec.device), spec.queue_depth, self._piece(spec)
+        reading = depth / one.reads(depth) + piece / one.read
+        writing = one.write_latency / SECOND + piece / one.write
+        return depth * piece / reading * spec.drives, depth * piece / writing * spec.drives
+
     def _network(self, node: int) -> tuple[Link, Link]:
         """A node's port: out and in."""
         spec = self.scenario.cluster.tiers.remote
         assert spec is not None
-        port = nic(spec.link).link
-        return (
-            self._link(f"net-out {node}", port.payload, port.latency),
-            self._link(f"net-in {node}", port.payload, port.latency),
-        )
+        return self._port(node, "out", spec.link), self._port(node, "in", spec.link)
+
+    def _port(self, node: int, way: str, name: str) -> Link:
+        """One direction of a node's port."""
+        port = nic(name).link
+        return self._link(f"net-{way} {node}", port.payload, port.latency)
 
     def _servers(self) -> tuple[Link, Link]:
         """The pool's own ports: reading from it and writing to it."""

@@ -113,21 +113,29 @@ class TierSpec(Part):
     """Bytes that may be on their way in; a tier that falls behind refuses what comes on top."""
 
 
-class Dram(TierSpec):
+class Local(TierSpec):
+    """A place that each node has."""
+
+    scope: Literal["node", "cluster"] = "node"
+    """Who shares it: the replicas of a node; or all, each node's part holding an even share of all
+    KV (as Mooncake's store spreads it by hash)."""
+    link: str = "rdma-200g"
+    """Port of a node, over which the others reach its part of a cluster's."""
+
+
+class Dram(Local):
     """The node's main memory."""
 
-    scope: Literal["node"] = "node"
-    """Who shares it: the replicas of a node."""
 
-
-class Ssd(TierSpec):
+class Ssd(Local):
     """The node's drives, side by side."""
 
-    scope: Literal["node"] = "node"
     device: str = "nvme-gen4"
     drives: int = Field(1, ge=1)
     chunk_tokens: int = Field(256, ge=1)
     """Tokens that one read or write moves (LMCache stores chunks of 256)."""
+    queue_depth: int = Field(32, ge=1)
+    """Reads or writes that one transfer has in flight on each drive (assumed: fio's customary)."""
     direct: bool = False
     """Drives and GPUs move data by themselves, past the DRAM (GPUDirect Storage)."""
 
