@@ -11,6 +11,7 @@ from kvsim.sim.handoff import Handoff
 from kvsim.sim.migration import Migration
 from kvsim.sim.policy import Router
 from kvsim.sim.recorder import Recorder
+from kvsim.sim.returning import Returning
 from kvsim.sim.sequence import Sequence
 from kvsim.traces.request import Request, Workload
 from kvsim.units import Ns
@@ -42,6 +43,8 @@ class Cluster:
         """From those that compute prompts to those that decode."""
         self.migration: Migration | None = None
         """Between replicas that decode, when memory runs out."""
+        self.returning: Returning | None = None
+        """Who is away and expected back; None: nobody wants to know."""
         self.arrived = 0
         """Requests so far."""
         self._stranded: list[Sequence] = []
@@ -86,6 +89,8 @@ class Cluster:
         self.recorder.arrived += 1
         self.arrived += 1
         sequence = Sequence(request, now)
+        if self.returning is not None:
+            self.returning.came_back(sequence, "turn")
         self.route(sequence, now)
 
     def route(self, sequence: Sequence, now: Ns) -> None:
@@ -144,6 +149,8 @@ class Cluster:
     def come_back(self, sequence: Sequence) -> None:
         """A tool has answered `sequence`: it goes on where it was, or where prompts are made."""
         engine = self.engines[sequence.replica]
+        if self.returning is not None:
+            self.returning.came_back(sequence, "tool")
         if engine in self.decoders or not engine.is_open:
             engine.forget(sequence)
             self.route(sequence, self.env.now)
@@ -157,6 +164,8 @@ class Cluster:
 
     def follow(self, sequence: Sequence, now: Ns) -> None:
         """`sequence` is over: its session's next turn will arrive."""
+        if self.returning is not None:
+            self.returning.left(sequence, "turn", self.engines[sequence.replica])
         turn = self.workload.next_turn(sequence.request, now)
         if turn is not None:
             self.expect(turn.arrival + self.host_before, turn.id, turn)
@@ -173,6 +182,8 @@ class Cluster:
 
     def resume(self, sequence: Sequence, at: Ns) -> None:
         """`sequence` comes back to its replica when its tool has answered."""
+        if self.returning is not None:
+            self.returning.left(sequence, "tool", self.engines[sequence.replica])
         self.expect(at, sequence.id, sequence)
 
     def _expect_known(self) -> Request | None:

@@ -41,9 +41,9 @@ class LookingAhead:
         for sequence in queued[: self.window]:
             if not sequence.brought and sequence.leaf is None:
                 sequence.brought = True
-                self._bring(sequence)
+                self.bring(sequence)
 
-    def _bring(self, sequence: Sequence) -> None:
+    def bring(self, sequence: Sequence) -> None:
         """Copy to the first tier what it and HBM lack of `sequence` and a slower one has."""
         labels = sequence.labels
         label_tokens = sequence.request.block_tokens or self.memory.block_tokens

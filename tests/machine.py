@@ -29,6 +29,7 @@ from kvsim.sim.policy import (
     Placement,
     Predictor,
     Preemption,
+    Prefetch,
     Restore,
     Roles,
     Router,
@@ -36,6 +37,7 @@ from kvsim.sim.policy import (
     Scheduler,
 )
 from kvsim.sim.recorder import Recorder
+from kvsim.sim.returning import Returning
 from kvsim.sim.simulation import Simulation
 from kvsim.sim.swapping import Swap
 from kvsim.sim.tier import Reach, Tier
@@ -139,6 +141,7 @@ class Machine:
     layers: int = 1
     """Parts in which loaded KV comes up."""
     window: int = 0
+    prefetch: Prefetch | None = None
     """Waiting requests whose KV is brought closer."""
     eviction: type[Eviction] = LRU
     disturbance: float = 0.0
@@ -198,6 +201,8 @@ class Machine:
             cluster.entries.append(engine)
             engine.fresh_memory = self._memory
             engine.on_loss = cluster.lost
+        if self.prefetch is not None:
+            cluster.returning = Returning(env, deepcopy(self.prefetch))
         if self.roles:
             self._divide(cluster)
         self._shelter(cluster)

@@ -19,6 +19,7 @@ from kvsim.policies.predictor.oracle import Oracle
 from kvsim.policies.preemption.migrate import Migrate
 from kvsim.policies.preemption.recompute import Recompute
 from kvsim.policies.preemption.swap import Swap
+from kvsim.policies.prefetch.session_return import SessionReturn
 from kvsim.policies.restore.break_even import BreakEven
 from kvsim.policies.restore.cake import Cake
 from kvsim.policies.restore.hcache import HCache
@@ -126,6 +127,7 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
     predictor = draw(st.sampled_from([None, Histogram, Oracle]))
     ahead = draw(st.booleans())
     window = draw(st.sampled_from([0, 3]))
+    prefetch = draw(st.sampled_from([None, SessionReturn(), SessionReturn(0.9, 2)]))
     eviction = draw(st.sampled_from([LRU, LRU, LookAhead]))
     roles, incidents = (), ()
     if not windows and draw(st.booleans()):
@@ -152,7 +154,7 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
         blocks, replicas, timing, scheduler, router(), windows, sights, step_by_step, caching,
         tiers=deepcopy(tiers), restore=restore(), disturbance=disturbance, layers=layers,
         predictor=predictor, runs_ahead=ahead, roles=roles, push=push, incidents=incidents,
-        wire=wire, window=window, eviction=eviction, preemption=preemption,
+        wire=wire, window=window, prefetch=prefetch, eviction=eviction, preemption=preemption,
         scaling=scaling, startup=startup, casting=casting,
         requests=requests, follow=follow,
     )  # fmt: skip

@@ -20,11 +20,21 @@ from kvsim.sim.policy.scheduling import (
     Scheduler,
     Stand,
 )
-from kvsim.sim.policy.tiering import Kept, Placement, Prefetch, Range, Restore, RestoreView, Stored
+from kvsim.sim.policy.tiering import (
+    Absence,
+    Kept,
+    Placement,
+    Prefetch,
+    Range,
+    Restore,
+    RestoreView,
+    Stored,
+)
 from kvsim.sim.policy.views import EngineView, Foretold, ReplicaView, SegmentView, SequenceView
 from kvsim.sim.registry import Registry
 
 __all__ = [
+    "Absence",
     "Admission",
     "Attention",
     "EngineView",

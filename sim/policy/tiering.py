@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar, Literal, NamedTuple
 
+from kvsim.sim.policy.views import SequenceView
 from kvsim.units import Ns
 
 Kept = Literal["kv", "hidden", "both"]
@@ -59,6 +60,10 @@ class Restore(ABC):
         """
 
 
+Absence = Literal["turn", "tool"]
+"""What a session thinks over between two turns, or who waits for a tool's answer."""
+
+
 class Prefetch(ABC):
     """When KV that is on its way up is needed."""
 
@@ -71,6 +76,18 @@ class Prefetch(ABC):
         """Waiting requests whose KV is copied from slower tiers to the fastest one below HBM before
         their turn."""
         return 0
+
+    def foresees(self) -> bool:
+        """Whether it is told of who leaves and comes back."""
+        return False
+
+    def left(self, sequence: SequenceView, why: Absence, now: Ns) -> Ns | None:
+        """A turn of a session is over, or a tool is at work: how long from now on its KV should be
+        copied to the fastest tier below HBM, if it has not come back by then; None: never."""
+        return None
+
+    def came_back(self, sequence: SequenceView, why: Absence, now: Ns) -> None:  # noqa: B027
+        """The next turn of that session, or the tool's answer, has come."""
 
 
 class Stored(NamedTuple):

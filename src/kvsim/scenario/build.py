@@ -29,6 +29,7 @@ from kvsim.sim.memory import KVMemory
 from kvsim.sim.objectives import Objectives
 from kvsim.sim.physics import Peak
 from kvsim.sim.recorder import Recorder
+from kvsim.sim.returning import Returning
 from kvsim.sim.sharing import Sharing
 from kvsim.sim.simulation import Simulation
 from kvsim.sim.timing import StepTime
@@ -92,6 +93,9 @@ def build(scenario: Scenario, step_by_step: bool = False) -> Machine:
         for _ in range(part.pool.replicas):
             made = _engine(env, scenario, kind, profile, part, cluster, room, step_by_step)
             cluster.engines.append(made)
+    prefetch = answer("prefetch", scenario.policies.prefetch)
+    if prefetch.foresees():
+        cluster.returning = Returning(env, prefetch)
     disaggregate(scenario, kind, pools, cluster, room)
     shelter(scenario, kind, pools, cluster, room)
     scale(scenario, pools, cluster)
