@@ -25,6 +25,8 @@ class Host:
     """NUMA nodes: memory on another one is behind the link between sockets."""
     gpus: int
     """GPUs the node is built for."""
+    between: float | None
+    """Bytes per second and direction between two NUMA nodes. None: not known."""
     sources: Mapping[str, str] = field(hash=False, repr=False, compare=False)
     """Where each number was read, by field."""
 
@@ -39,6 +41,7 @@ def _read(sheet: Sheet, name: str) -> Host:
         cores=sheet.number("cores", count),
         numa=sheet.number("numa", count),
         gpus=sheet.number("gpus", count),
+        between=sheet.optional("between", bandwidth),
         sources=sheet.sources,
     )
 

@@ -12,6 +12,7 @@ stays above, and has been copied when its own turn to leave comes.
 from collections.abc import Callable
 
 from kvsim.sim.carrier import Carrier
+from kvsim.sim.fabric import Link
 from kvsim.sim.prefix import PrefixTree, Segment
 from kvsim.sim.sequence import Sequence
 from kvsim.sim.tier import Reach
@@ -30,8 +31,8 @@ class Demotion:
         self.ahead = ahead
         """Bytes of the store that are to be free."""
         self.reach = reach
-        self.path = reach.write
-        """Out of HBM, or past it where the store is a tier."""
+        self.path: tuple[Link, ...] = ()
+        """Past HBM, where the store is a tier; empty: out of HBM."""
         self.on_land: Callable[[], None] = _nothing
         """Called when a copy has landed: the tier below may have to make room in its turn."""
         tree.signs = True

@@ -1,4 +1,4 @@
-"""What copying ahead is worth when returns can be foreseen, and when they cannot: fills prefetch.md.
+"""What copying ahead is worth if returns can be foreseen, and if they cannot: fills prefetch.md.
 
     python docs/experiments/prefetch.py
 
@@ -31,7 +31,8 @@ def summary(prefetch: str, variation: float) -> dict[str, Any]:
 def table() -> str:
     """A row for each answer and think time."""
     lines = [
-        "| think time varies by | prefetch | TTFT p50 | p99 | hits in DRAM | in SSD | copied ahead |",
+        "| think time varies by | prefetch | TTFT p50 | p99 | hits in DRAM | in SSD | copied ahead "
+        "|",
         "|--:|---" + "|--:" * 5 + "|",
     ]
     for variation in THINKING:

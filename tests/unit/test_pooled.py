@@ -64,6 +64,7 @@ def test_one_node_is_all_nodes() -> None:
     [
         ("policies.placement.dram=write_back", "cannot be written back"),
         ("policies.prefetch=queue", "is not copied ahead of its use"),
+        ("policies.prefetch=session_return", "is not copied ahead of its use"),
         ("cluster.tiers.remote={capacity: 1 TiB, link: rdma-100g}", "a node has one port"),
     ],
 )
@@ -86,3 +87,29 @@ def test_small_reads_one_after_the_other_are_slow() -> None:
     assert speeds[0] == pytest.approx(piece / (one.read_latency / 1e9 + piece / one.read))
     assert speeds[1] == pytest.approx(4 * speeds[0])
     assert speeds[2] == one.read
+
+
+def test_memory_on_all_sockets_comes_over_the_link_between_them() -> None:
+    """GPU 0 of eight is on socket 0 of two: half of its KV lies on socket 1."""
+    machine = build(load("dram", ("cluster.node.interleave=true",)))
+    reach = machine.room.reaches(machine.room.spots[0], machine.pools[0].gpu)[0]
+    names = [[link.name for link in read] for read, _ in reach.stripes]
+    assert names == [["dram 0", "h2d 0.0"], ["dram 0", "socket 0.1-0", "h2d 0.0"]]
+    assert [share for _, share in reach.reads(1001)] == [500, 501]
+    machine.simulation.run()
+    moved = {link.name: link.bytes for link in machine.room.fabric.links.values()}
+    assert moved["socket 0.1-0"] == pytest.approx(moved["h2d 0.0"] / 2, rel=1e-6)
+    assert moved["socket 0.0-1"] == pytest.approx(moved["d2h 0.0"] / 2, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("cluster.node.host=dgx-a100", "nobody says how fast the sockets of dgx-a100"),
+        ("cluster.tiers.dram.scope=cluster", "leave one of them out"),
+    ],
+)
+def test_sockets_that_nobody_knows_are_refused(change: str, words: str) -> None:
+    with pytest.raises(InputError, match=r"cluster\.node\.interleave: ") as error:
+        build(load("dram", ("cluster.node.interleave=true", change)))
+    assert words in str(error.value)

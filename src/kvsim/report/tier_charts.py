@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 GIB, TIB = 2.0**30, 2.0**40
 FULL = 0.99
 """A tier is called full from this share of its capacity on."""
-KINDS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, GREY, "#A6761D", "#F0E442")
+KINDS = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY, GREY, "#A6761D", "#F0E442", "#1B9E77")
 """Colours of kinds of links, the one that moved most first."""
 REASONS = {
     "loaded": ("loaded for requests", BLUE),
@@ -37,6 +37,7 @@ REASONS = {
     "every": ("stored during an answer", "#A6761D"),
     "end": ("stored at the end", SKY),
     "leaving": ("written back", ORANGE),
+    "ahead": ("copied ahead of its turn", GREY),
     "backlog": ("refused: too much on its way", VERMILLION),
     "room": ("refused: all in use", PURPLE),
 }

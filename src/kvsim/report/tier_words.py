@@ -10,6 +10,7 @@ LINKS = {
     "h2d": "host to GPU",
     "d2h": "GPU to host",
     "dram": "DRAM bus",
+    "socket": "between sockets",
     "ssd-read": "SSD read",
     "ssd-write": "SSD write",
     "net-in": "network in",

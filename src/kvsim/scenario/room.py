@@ -9,6 +9,7 @@ from kvsim.hardware import GPU, drive, host, nic
 from kvsim.models import KVLayout
 from kvsim.scenario.choices import answer, answer_of_tier
 from kvsim.scenario.schema import WIDTHS, Bits, Local, Scenario, Ssd, Tiers, TierSpec
+from kvsim.scenario.spread import can_be_spread
 from kvsim.sim.clock import Clock
 from kvsim.sim.fabric import Fabric, Link
 from kvsim.sim.policy import Kept
@@ -79,6 +80,8 @@ class Room:
         if specs.dram is not None:
             wires: dict[int, Path] = {at: (self._bus(at),) for at in range(self.nodes)}
             reach = self._local("dram", specs.dram, node, (wires, wires), up, down)
+            if self.scenario.cluster.node.interleave:
+                reach = self._interleaved(reach, spot)
             found.append(reach)
         if specs.ssd is not None:
             reads: dict[int, Path] = {}
@@ -111,7 +114,7 @@ class Room:
             tier = self._tier(name, spec, node, spec.capacity)
             return Reach(tier, (*reads[node], up), (down, *writes[node]), inf, inf)
         tier = self._tier(name, spec, 0, spec.capacity * self.nodes)
-        self._can_be_spread(name, spec, tier)
+        can_be_spread(self.scenario, name)
         stripes: list[tuple[Path, Path]] = []
         for at in range(self.nodes):
             come: Path = ()
@@ -123,31 +126,31 @@ class Room:
         read, write = stripes[node - 1]  # where there are others, of one of them: the longest
         return Reach(tier, read, write, inf, inf, stripes=tuple(stripes))
 
-    def _can_be_spread(self, name: str, spec: Local, tier: Tier) -> None:
-        """Raise InputError for what asks of a place to be in one node."""
-        where, tiers = f"cluster.tiers.{name}.scope", self.scenario.cluster.tiers
-        others = [one for one in (tiers.dram, tiers.ssd) if one and one.scope == "cluster"]
-        ports = {one.link for one in (*others, tiers.remote) if one is not None}
-        if len(ports) > 1:
+    def _interleaved(self, reach: Reach, spot: Spot) -> Reach:
+        """DRAM whose blocks lie on all sockets: those of others go over the link between them."""
+        node = self.scenario.cluster.node
+        here = host(node.host)
+        if here.between is None:
             raise InputError(
-                f"{where}: a node has one port, and the tiers' links are "
-                f"{', '.join(sorted(ports))}; give them the same link."
+                f"cluster.node.interleave: nobody says how fast the sockets of {here.name} are "
+                "connected; add `between` in a file of your own, or leave it out."
             )
-        if tier.placement.ahead or any(
-            answer_of_tier(
-                "placement", self.scenario.policies.placement, one, "write_through"
-            ).ahead
-            for one in ("dram", "ssd", "remote")
-        ):
+        if reach.stripes:
             raise InputError(
-                f"{where}: what is spread over the cluster cannot be written back; choose another "
-                "policies.placement, or scope node."
+                "cluster.node.interleave: not together with cluster.tiers.dram.scope cluster; "
+                "leave one of them out."
             )
-        if answer("prefetch", self.scenario.policies.prefetch).window():
-            raise InputError(
-                f"{where}: what is spread over the cluster is not copied ahead of its use; choose "
-                "policies.prefetch none or layerwise, or scope node."
-            )
+        own = spot.first * here.numa // node.gpus
+        stripes = []
+        for socket in range(here.numa):
+            come: Path = ()
+            go: Path = ()
+            if socket != own:
+                come = (self._link(f"socket {spot.node}.{socket}-{own}", here.between),)
+                go = (self._link(f"socket {spot.node}.{own}-{socket}", here.between),)
+            up, down = reach.read[-1], reach.write[0]
+            stripes.append(((*reach.read[:-1], *come, up), (down, *go, *reach.write[1:])))
+        return reach._replace(stripes=tuple(stripes))
 
     def _above_remote(self, node: int, *wires: Link) -> Path:
         """From the node's lowest tier to the pool; nothing if the node has none."""

@@ -40,6 +40,9 @@ class Node(Part):
     """A host of the catalogue: its DRAM's bandwidth."""
     interference: float = Field(1.0, ge=0)
     """HBM bytes that a byte moved over PCIe costs the running step: 1 is the copy itself."""
+    interleave: bool = False
+    """KV in DRAM lies evenly on all sockets, and what lies on others comes over the link between
+    them; otherwise it lies on the socket of the GPU that reads or writes it."""
     gpus_per_uplink: int = Field(1, ge=1)
     """GPUs that share one PCIe link to the host, behind a switch."""
 
