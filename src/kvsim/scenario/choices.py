@@ -26,7 +26,8 @@ def check(policies: Policies) -> None:
         "roles",
     ):
         answer(question, getattr(policies, question))
-    answer("predictor", policies.predictor, oracles=True)
+    for question in ("predictor", "allocation"):
+        answer(question, getattr(policies, question), oracles=True)
 
 
 def answer(question: str, spec: Any, oracles: bool = False) -> Any:

@@ -194,6 +194,8 @@ class Policies(Part):
     """What decode kernels do about prefixes that sequences of a batch share."""
     residency: Choice = "hbm"
     """Where weights and the KV of running requests live, and who attends to it."""
+    allocation: Choice = "paged"
+    """What a request's KV space is claimed as."""
     prefetch: Choice = "none"
     """When KV that is on its way up is needed: all of it, or layer by layer."""
     compression: tuple[()] = ()
