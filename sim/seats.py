@@ -70,7 +70,7 @@ class Seats:
         self.prefilling: list[Sequence] = []
         self._stuck: list[Sequence] = []
         """Admitted requests of which nothing can be computed before more of their KV has landed."""
-        self.batch = DecodeBatch(memory.block_tokens, memory.block_bytes, memory.windows)
+        self.batch = DecodeBatch(memory.unit_tokens, memory.unit_bytes, memory.windows)
         if recorder.follows_tokens:
             self.batch.left = partial(recorder.stayed, index)
         self.suspended: dict[Sequence, None] = {}

@@ -5,9 +5,13 @@ from copy import deepcopy
 from functools import partial
 
 from hypothesis import strategies as st
-from machine import Affine, Below, Machine
+from machine import BLOCK, TENSOR, Affine, Below, Machine
 
 from kvsim.policies import answers
+from kvsim.policies.allocation.paged import Paged
+from kvsim.policies.allocation.reserve_max import ReserveMax
+from kvsim.policies.allocation.reserve_oracle import ReserveOracle
+from kvsim.policies.allocation.reserve_pow2 import ReservePow2
 from kvsim.policies.eviction.look_ahead import LookAhead
 from kvsim.policies.eviction.lru import LRU
 from kvsim.policies.placement.predicted import Predicted
@@ -33,7 +37,7 @@ from kvsim.policies.router.round_robin import RoundRobin
 from kvsim.policies.scaling.queue import Queue
 from kvsim.policies.scaling.utilization import Utilization
 from kvsim.sim.batch import Windowed
-from kvsim.sim.policy import Scheduler
+from kvsim.sim.policy import Scheduler, Store
 from kvsim.traces.request import Pause, Request
 from kvsim.units import MS, Ns
 
@@ -148,12 +152,16 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
     if not incidents:
         scaling = draw(st.sampled_from(SCALINGS))
     casting = draw(st.sampled_from(CASTINGS)) if scaling is None else None
+    longest = None
+    allocation = draw(st.sampled_from(ALLOCATIONS))
+    if allocation.claim(Store(BLOCK, TENSOR, 0)).whole:
+        tiers, preemption, longest = (), Recompute(), draw(st.sampled_from([256, 400]))
     return lambda step_by_step: Machine(
         blocks, replicas, timing, scheduler, router(), windows, sights, step_by_step, caching,
-        tiers=deepcopy(tiers), restore=restore(), disturbance=disturbance, layers=layers,
+        longest, tiers=deepcopy(tiers), restore=restore(), disturbance=disturbance, layers=layers,
         predictor=predictor, runs_ahead=ahead, roles=roles, push=push, incidents=incidents,
         wire=wire, window=window, eviction=eviction, preemption=preemption,
-        scaling=scaling, startup=startup, casting=casting,
+        scaling=scaling, startup=startup, casting=casting, allocation=allocation,
         requests=requests, follow=follow,
     )  # fmt: skip
 
@@ -163,6 +171,7 @@ PREEMPTIONS = (
     Migrate(), Migrate("priority"),
 )  # fmt: skip
 """A token is a byte: 300 bytes of the host's memory hold one request or none."""
+ALLOCATIONS = (*[Paged()] * 6, ReserveMax(), ReservePow2(), ReserveOracle())
 CASTINGS = (
     None, Pressure(20, 0.3, 10 * MS, 5 * MS), Pressure(1, 0.1, 20 * MS),
     Splitwise(1, 0.1, 10 * MS), Splitwise(50, 0.5, 10 * MS, 7 * MS),

@@ -1,10 +1,17 @@
 """What KV space is claimed as, in each pool: what its policy may know, and what it says."""
 
+from typing import TYPE_CHECKING
+
+from kvsim.errors import InputError
 from kvsim.models import Model
 from kvsim.models.layout import GROWING, ceil_div
 from kvsim.scenario.choices import answer
-from kvsim.scenario.schema import WIDTHS, Pool, Scenario
+from kvsim.scenario.schema import WIDTHS, Pool, Scenario, Tiers
+from kvsim.sim.buddy import Buddy
 from kvsim.sim.policy import Allocation, Claim, Store
+
+if TYPE_CHECKING:
+    from kvsim.scenario.build import Replica
 
 
 def allocation(scenario: Scenario) -> Allocation:
@@ -30,3 +37,56 @@ def claimed(scenario: Scenario, model: Model, pool: Pool) -> Claim:
         state=model.layout.state_bytes(bits),
     )
     return allocation(scenario).claim(store)
+
+
+def agree(scenario: Scenario, model: Model, parts: "tuple[Replica, ...]", longest: int) -> None:
+    """Raise InputError for what an allocation cannot be together with."""
+    claims = {claimed(scenario, model, part.pool) for part in parts}
+    if any(claim.whole for claim in claims):
+        _whole_pieces(scenario, model)
+        for part in parts:
+            _fit(scenario, part, longest)
+
+
+def _whole_pieces(scenario: Scenario, model: Model) -> None:
+    """A piece is claimed once, is outgrown by nobody, and is of one request alone."""
+    policies, name = scenario.policies, f"policies.allocation: {_name(scenario)}"
+    fate = answer("preemption", policies.preemption).fate
+    if fate != "recompute":
+        raise InputError(
+            f"{name} claims all that a request may need at once, so nobody runs out and is moved "
+            f"elsewhere; policies.preemption {fate} goes with paged, recompute with both."
+        )
+    if scenario.cluster.tiers != Tiers():
+        raise InputError(
+            f"{name} gives each request a piece of its own, so nothing is kept for others and "
+            "cluster.tiers would stay empty; leave them out, or choose paged."
+        )
+    if policies.residency not in ("hbm", {"hbm": None}, {"hbm": {}}):
+        raise InputError(
+            f"{name} needs one piece of memory, and policies.residency divides KV; choose hbm, or "
+            "paged."
+        )
+    if model.layout.state_bytes(16):
+        raise InputError(
+            f"{name} reserves room to grow, and {model.name} has recurrent layers, whose state "
+            "does not; choose state_slots, or paged."
+        )
+
+
+def _fit(scenario: Scenario, part: "Replica", longest: int) -> None:
+    """The shortest request finds a piece in an empty memory."""
+    room = part.capacity
+    largest = Buddy(room.bytes // room.block_bytes * room.block_tokens).largest
+    least = allocation(scenario).reserve(1, longest, 1)
+    if least > largest:
+        raise InputError(
+            f"policies.allocation: {_name(scenario)} reserves {least} tokens for each request; a "
+            f"replica has room for {room.tokens}, and for one piece of {largest}. Lower "
+            "cluster.memory.max_model_len."
+        )
+
+
+def _name(scenario: Scenario) -> str:
+    spec = scenario.policies.allocation
+    return spec if isinstance(spec, str) else next(iter(spec))
