@@ -2,12 +2,14 @@
 
 import pytest
 from machine import Machine
-from scenarios import refused
+from scenarios import document, refused
 
 from kvsim.policies.allocation.paged import Paged
 from kvsim.policies.allocation.reserve_max import ReserveMax
 from kvsim.policies.allocation.reserve_oracle import ReserveOracle
 from kvsim.policies.allocation.reserve_pow2 import ReservePow2
+from kvsim.scenario.load import parse
+from kvsim.scenario.run import run
 from kvsim.sim.policy import Allocation
 
 # Reserves. A token is a byte, a step takes 10 ms.
@@ -70,6 +72,13 @@ def test_nobody_shares_a_piece() -> None:
     for at in ("0 ms", "500 ms"):
         machine.send(prompt=64, output=2, at=at, blocks=(7, 4), block_tokens=16)
     assert machine.run()["hit_hbm"] == [0, 0]
+
+
+def test_an_oracle_is_called_one() -> None:
+    knowing = {"predictor": "oracle", "allocation": "reserve_oracle"}
+    told = [run(parse(document(policies=chosen), "x")).summary for chosen in ({}, knowing)]
+    assert "oracle" not in told[0]
+    assert told[1]["oracle"] == ["predictor oracle", "allocation reserve_oracle"]
 
 
 # What cannot be together

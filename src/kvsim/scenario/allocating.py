@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from kvsim.errors import InputError
 from kvsim.models import Model
 from kvsim.models.layout import GROWING, ceil_div
-from kvsim.scenario.choices import answer
+from kvsim.scenario.choices import answer, name_of
 from kvsim.scenario.schema import WIDTHS, Pool, Scenario, Tiers
 from kvsim.sim.buddy import Buddy
 from kvsim.sim.policy import Allocation, Claim, Store
@@ -50,7 +50,8 @@ def agree(scenario: Scenario, model: Model, parts: "tuple[Replica, ...]", longes
 
 def _whole_pieces(scenario: Scenario, model: Model) -> None:
     """A piece is claimed once, is outgrown by nobody, and is of one request alone."""
-    policies, name = scenario.policies, f"policies.allocation: {_name(scenario)}"
+    policies = scenario.policies
+    name = f"policies.allocation: {name_of(policies.allocation)}"
     fate = answer("preemption", policies.preemption).fate
     if fate != "recompute":
         raise InputError(
@@ -76,17 +77,12 @@ def _whole_pieces(scenario: Scenario, model: Model) -> None:
 
 def _fit(scenario: Scenario, part: "Replica", longest: int) -> None:
     """The shortest request finds a piece in an empty memory."""
-    room = part.capacity
+    room, name = part.capacity, name_of(scenario.policies.allocation)
     largest = Buddy(room.bytes // room.block_bytes * room.block_tokens).largest
     least = allocation(scenario).reserve(1, longest, 1)
     if least > largest:
         raise InputError(
-            f"policies.allocation: {_name(scenario)} reserves {least} tokens for each request; a "
+            f"policies.allocation: {name} reserves {least} tokens for each request; a "
             f"replica has room for {room.tokens}, and for one piece of {largest}. Lower "
             "cluster.memory.max_model_len."
         )
-
-
-def _name(scenario: Scenario) -> str:
-    spec = scenario.policies.allocation
-    return spec if isinstance(spec, str) else next(iter(spec))

@@ -15,6 +15,7 @@ from kvsim.errors import InputError
 from kvsim.hardware import price
 from kvsim.scenario.bound import bounds
 from kvsim.scenario.build import Machine, build
+from kvsim.scenario.choices import oracles
 from kvsim.scenario.load import dump
 from kvsim.scenario.schema import Scenario
 from kvsim.scenario.tiers import tiers, transfers
@@ -96,6 +97,7 @@ def _summary(machine: Machine, facts: Facts, over: Ns) -> dict[str, Any]:
         "partial": simulation.partial,
         **summary,
         **({"fairness": fair} if fair is not None else {}),
+        **({"oracle": seers} if (seers := oracles(scenario.policies)) else {}),
         "transfers": transfers(machine, facts, over),
         "tiers": tiers(machine, facts, labels, over),
         "gpu": _gpu(machine, facts, summary["duration_s"], shares),
