@@ -1,11 +1,16 @@
 """What a request claims when it is admitted, besides the blocks that it takes as it grows."""
 
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from kvsim.sim.buddy import Buddy
+from kvsim.sim.clock import Clock
 from kvsim.sim.policy import Allocation
+from kvsim.sim.recorder import NEVER, NOBODY, Recorder
 from kvsim.sim.sequence import Sequence
 from kvsim.traces.request import Request
+
+if TYPE_CHECKING:
+    from kvsim.sim.memory import KVMemory
 
 
 class Claims(Protocol):
@@ -86,3 +91,21 @@ class Pieces:
     def check(self) -> None:
         """As the allocator's own."""
         self.buddy.check()
+
+
+def follow(memory: "KVMemory", replica: int, clock: Clock, recorder: Recorder) -> None:
+    """Tell `recorder`, if it wants to know, of the claims on `memory`; what was claimed is gone."""
+    if not recorder.follows_claims:
+        return
+    tree = memory.tree
+
+    def told(sequence: Sequence, stored: int, room: int | None) -> None:
+        if room is not None and memory.claims is not None:
+            room = max(room, memory.claims.tokens(sequence))
+        recorder.claimed(
+            sequence.id, replica, clock.now, stored, NEVER if room is None else room,
+            sequence.published, tree.locked, tree.bytes,
+        )  # fmt: skip
+
+    memory.told = told
+    recorder.claimed(NOBODY, replica, clock.now, 0, NEVER, 0, 0, 0)

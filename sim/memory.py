@@ -6,6 +6,8 @@ allocation may make blocks larger, have several claimed at a time, or add someth
 at admission (`kvsim.sim.claiming`); where that is all of it, a block takes no bytes.
 """
 
+from collections.abc import Callable
+
 from kvsim.sim.batch import Windowed
 from kvsim.sim.claiming import Claims, Pieces
 from kvsim.sim.policy import Allocation, Claim, Eviction
@@ -16,6 +18,10 @@ from kvsim.units import Ns
 
 GOLDEN = 2_654_435_769
 """2**32 over the golden ratio: spreads names evenly (Knuth, multiplicative hashing)."""
+
+
+Told = Callable[[Sequence, int, int | None], None]
+"""Hears who holds how many tokens, and has room for how many; for none any more, if it is None."""
 
 
 class KVMemory:
@@ -47,6 +53,8 @@ class KVMemory:
         """What each takes a unit."""
         self.claims = claims
         """What is claimed at admission besides; None: nothing is."""
+        self.told: Told | None = None
+        """Hears what changes; None: nobody wants to know."""
         self.state_bytes = state_bytes
         self.caching = caching
         self.private = 0
@@ -184,6 +192,8 @@ class KVMemory:
         if self.claims is not None:
             self._hand_out(self.claims.take(sequence))
         self._claim(self.bytes(hit) - hit // self.block_tokens * self.block_bytes)
+        if self.told is not None:
+            self.told(sequence, hit, hit)
 
     def extends(self, sequence: Sequence, tokens: int) -> bool:
         """Whether `tokens` more of an admitted `sequence` can be stored."""
@@ -193,10 +203,14 @@ class KVMemory:
         """Store `tokens` more of `sequence` and publish its full blocks."""
         self._claim(self._wanted(sequence, tokens))
         self._publish(sequence, sequence.after(tokens), now)
+        if self.told is not None:
+            self.told(sequence, sequence.after(tokens), max(sequence.held, sequence.after(tokens)))
 
     def reserve(self, sequence: Sequence, tokens: int) -> None:
         """Take the room for `tokens` more of `sequence` that are on their way."""
         self._claim(self._wanted(sequence, tokens))
+        if self.told is not None:
+            self.told(sequence, sequence.computed, max(sequence.held, sequence.after(tokens)))
 
     def grow(self, wanted: int) -> None:
         """Take `wanted` bytes for blocks of the decode batch."""
@@ -212,6 +226,8 @@ class KVMemory:
             self._hand_out(-self.claims.give(sequence))
         if self.caching:
             self.tree.unlock(sequence.leaf, now)
+        if self.told is not None:
+            self.told(sequence, sequence.computed, None)
         sequence.leaf = None
         sequence.published = sequence.raw = 0
         sequence.gap = None
@@ -219,6 +235,8 @@ class KVMemory:
     def publish(self, sequence: Sequence, tokens: int, now: Ns) -> None:
         """Let others find the full blocks of the first `tokens` of `sequence`."""
         self._publish(sequence, tokens, now)
+        if self.told is not None:
+            self.told(sequence, tokens, max(sequence.held, tokens))
 
     def check(self) -> None:
         """Nothing is made, lost or overdrawn."""

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Protocol
 
 from kvsim.sim.batch import DecodeBatch
+from kvsim.sim.claiming import follow
 from kvsim.sim.clock import Clock
 from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
@@ -60,6 +61,7 @@ class Seats:
         self.env = env
         self.index = index
         self.memory = memory
+        follow(memory, index, env, recorder)
         self.recorder = recorder
         self.hierarchy = hierarchy
         """The tiers below HBM; None without any."""

@@ -173,7 +173,7 @@ class Machine:
 
     def build(self) -> Simulation:
         """The machine, ready to run."""
-        env, recorder = Clock(), Recorder(follows_tokens=True)
+        env, recorder = Clock(), Recorder(follows_tokens=True, follows_claims=True)
         cluster = Cluster(env, Listed(self.requests, self.follow), self.router, recorder)
         self.fabric, self.below = Fabric(env), {}
         for index in range(self.replicas):

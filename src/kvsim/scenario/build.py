@@ -83,7 +83,8 @@ def build(scenario: Scenario, step_by_step: bool = False) -> Machine:
     )
     agree(scenario, kind, pools, longest_context(scenario, kind))
     load = workload(scenario)
-    env, recorder = Clock(), Recorder(asked(scenario.slo).ask("itl"))
+    waste = scenario.measure.waste
+    env, recorder = Clock(), Recorder(asked(scenario.slo).ask("itl") or waste, waste)
     router = answer("router", scenario.policies.router)
     cluster = Cluster(env, load, router, recorder, profile.request_ns)
     room = Room(env, scenario, kind.layout, kind.hidden_bytes())

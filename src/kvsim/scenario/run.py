@@ -24,6 +24,7 @@ from kvsim.sim.labels import Labels
 from kvsim.sim.metrics import Facts, interval, powered, summarize
 from kvsim.sim.physics import PhysicsError, check
 from kvsim.sim.recorder import Recorder
+from kvsim.sim.waste import Grain, waste
 from kvsim.units import SECOND, Ns, seconds
 
 HOUR = 3600 * SECOND
@@ -101,7 +102,7 @@ def _summary(machine: Machine, facts: Facts, over: Ns) -> dict[str, Any]:
         "transfers": transfers(machine, facts, over),
         "tiers": tiers(machine, facts, labels, over),
         "gpu": _gpu(machine, facts, summary["duration_s"], shares),
-        "memory": _memory(machine, facts),
+        "memory": _memory(machine, facts, interval(measured, start, end)),
         "cost": _cost(machine, measured, summary["duration_s"], shares),
         "energy": None,
         "confidence": {},
@@ -169,8 +170,9 @@ def _gpu(
     }
 
 
-def _memory(machine: Machine, facts: Facts) -> dict[str, Any]:
+def _memory(machine: Machine, facts: Facts, measured: tuple[Ns, Ns]) -> dict[str, Any]:
     """KV of the whole cluster; the peak is of the fullest replica."""
+    engines = machine.simulation.cluster.engines
     bytes_of = [part.capacity.bytes for part in machine.pools for _ in range(part.pool.replicas)]
     tokens = [(part.capacity.tokens, part.pool.replicas) for part in machine.pools]
     peak = max(
@@ -182,6 +184,13 @@ def _memory(machine: Machine, facts: Facts) -> dict[str, Any]:
         "kv_capacity_tokens": sum((each or 0) * count for each, count in tokens) or None,
         "kv_peak_fraction": peak,
         "weights_bytes": machine.pools[0].capacity.weights * machine.pools[0].capacity.gpus,
+        "waste": waste(
+            facts,
+            [Grain.of(one.memory, size) for one, size in zip(engines, bytes_of, strict=True)],
+            *measured,
+        )
+        if machine.scenario.measure.waste
+        else None,
     }
 
 

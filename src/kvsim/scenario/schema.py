@@ -230,6 +230,8 @@ class Measure(Part):
 
     start: Duration = Field(0, alias="from")
     end: Duration | None = Field(None, alias="to")
+    waste: bool = False
+    """Tell where KV memory went: token states, and what was claimed for nothing."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "Measure":
