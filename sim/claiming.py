@@ -93,6 +93,48 @@ class Pieces:
         self.buddy.check()
 
 
+class Slots:
+    """One of a fixed number of slots a request, each for its recurrent state."""
+
+    aside: ClassVar[bool] = True
+
+    def __init__(self, slots: int, state_bytes: int) -> None:
+        self.slots = slots
+        self.state_bytes = state_bytes
+        self.free = slots
+
+    def refusal(self, request: Request) -> str | None:
+        """A state is as large for everybody."""
+        del request
+        return None
+
+    def fits(self, sequence: Sequence) -> bool:
+        """Whether one is free."""
+        del sequence
+        return self.free > 0
+
+    def take(self, sequence: Sequence) -> int:
+        """Any: they are alike."""
+        del sequence
+        self.free -= 1
+        return self.state_bytes
+
+    def give(self, sequence: Sequence) -> int:
+        """It is free again."""
+        del sequence
+        self.free += 1
+        return self.state_bytes
+
+    def tokens(self, sequence: Sequence) -> int:
+        """A state has no room for tokens."""
+        del sequence
+        return 0
+
+    def check(self) -> None:
+        """No more than there are."""
+        assert 0 <= self.free <= self.slots
+
+
 def follow(memory: "KVMemory", replica: int, clock: Clock, recorder: Recorder) -> None:
     """Tell `recorder`, if it wants to know, of the claims on `memory`; what was claimed is gone."""
     if not recorder.follows_claims:

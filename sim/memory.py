@@ -9,7 +9,7 @@ at admission (`kvsim.sim.claiming`); where that is all of it, a block takes no b
 from collections.abc import Callable
 
 from kvsim.sim.batch import Windowed
-from kvsim.sim.claiming import Claims, Pieces
+from kvsim.sim.claiming import Claims, Pieces, Slots
 from kvsim.sim.policy import Allocation, Claim, Eviction
 from kvsim.sim.prefix import PrefixTree
 from kvsim.sim.sequence import Sequence
@@ -78,12 +78,16 @@ class KVMemory:
 
         Pieces that are claimed whole have room for every token in every layer: windows save none.
         """
-        block, claims = claim.block, None
+        block = claim.block
+        claims: Claims | None = None
         if claim.whole:
             token_bytes = -((block_bytes + sum(one.block_bytes for one in windows)) // -block)
             claims = Pieces(allocation, capacity // max(token_bytes, 1), token_bytes, longest)
             windows = tuple(window._replace(block_bytes=0) for window in windows)
             block_bytes, caching = 0, False
+        elif claim.slots:
+            claims = Slots(claim.slots, state_bytes)
+            capacity, state_bytes = capacity - claim.slots * state_bytes, 0
         return cls(
             capacity, block, block_bytes, eviction, windows, state_bytes, caching, claim.group,
             claims,
@@ -110,6 +114,15 @@ class KVMemory:
         total = self.state_bytes - tokens // -unit * self.unit_bytes
         for window in self.windows:
             total -= min(tokens, window.kept) // -unit * window.block_bytes
+        return total
+
+    def content(self, tokens: int) -> int:
+        """What the blocks take that hold `tokens` of a sequence, without those beside them that it
+        has claimed."""
+        block = self.block_tokens
+        total = self.state_bytes - tokens // -block * self.block_bytes
+        for window in self.windows:
+            total -= min(tokens, window.kept) // -block * (window.block_bytes // self.group)
         return total
 
     def refusal(self, request: Request, longest: int | None) -> str | None:

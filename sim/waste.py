@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from kvsim.sim.claiming import Pieces
+from kvsim.sim.claiming import Pieces, Slots
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.metrics import Facts
 from kvsim.sim.recorder import NEVER, NOBODY
@@ -56,10 +56,12 @@ class Grain(NamedTuple):
         """Of `memory`, with what is set aside of its `capacity`."""
         if isinstance(memory.claims, Pieces):
             return cls(capacity, 1, (Layers(memory.claims.token_bytes, ALWAYS),), 0)
-        unit = memory.unit_tokens
+        unit, state = memory.unit_tokens, memory.state_bytes
+        if isinstance(memory.claims, Slots):
+            state = memory.claims.state_bytes
         seeing = [Layers(one.block_bytes / unit, one.kept) for one in memory.windows]
         everything = Layers(memory.unit_bytes / unit, ALWAYS)
-        return cls(capacity, unit, (everything, *seeing), memory.state_bytes)
+        return cls(capacity, unit, (everything, *seeing), state)
 
 
 class Lease(NamedTuple):

@@ -160,6 +160,8 @@ class Machine:
     """Of each role; one replica is up at first. None: all are, always."""
     startup: Ns = 0
     allocation: Allocation = field(default_factory=Paged)
+    state: int = 0
+    """Bytes that recurrent layers keep of a request."""
     casting: Roles | None = None
     """Who changes between prefill and decode."""
     requests: list[Request] = field(default_factory=list)
@@ -214,10 +216,13 @@ class Machine:
         return Simulation(env, cluster, recorder)
 
     def _memory(self) -> KVMemory:
-        claim = self.allocation.claim(Store(BLOCK, TENSOR, 0))
+        claim = self.allocation.claim(Store(BLOCK, TENSOR, self.state))
+        windows = tuple(
+            one._replace(block_bytes=one.block_bytes * claim.block // BLOCK) for one in self.windows
+        )
         return KVMemory.claimed(
             self.allocation, claim, self.blocks * BLOCK, claim.block, self.eviction(),
-            self.windows, 0, self.caching, self.max_context or self.blocks * BLOCK,
+            windows, self.state, self.caching, self.max_context or self.blocks * BLOCK,
         )  # fmt: skip
 
     def _divide(self, cluster: Cluster) -> None:

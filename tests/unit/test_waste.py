@@ -9,9 +9,12 @@ from machine import BLOCK, Machine, Outcome
 from machines import machines
 from scenarios import document
 
+from kvsim.policies.allocation.block_groups import BlockGroups
 from kvsim.policies.allocation.reserve_max import ReserveMax
 from kvsim.policies.allocation.reserve_oracle import ReserveOracle
 from kvsim.policies.allocation.reserve_pow2 import ReservePow2
+from kvsim.policies.allocation.state_slots import StateSlots
+from kvsim.policies.allocation.virtual_memory import VirtualMemory
 from kvsim.report import read
 from kvsim.report.charts import draw
 from kvsim.report.tables import facts
@@ -68,6 +71,29 @@ def test_a_request_in_a_piece(allocation: Allocation, room: int) -> None:
         {"states": stored, "cached": 0, "reserved": 14 * 33 - stored, "internal": 14 * (room - 33),
          "unclaimed": 14 * (64 - room)}
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(("allocation", "unit"), [(BlockGroups(2), 32), (VirtualMemory(), 64)])
+def test_a_request_in_larger_units(allocation: Allocation, unit: int) -> None:
+    """As above, up to 33 tokens: two groups from the last step on, or one page."""
+    machine = Machine(blocks=16, allocation=allocation, caching=False)
+    machine.send(prompt=20, output=14)
+    found, stored = wasted(machine, 140), sum(range(20, 34))
+    claimed = 13 * 32 + 64 if unit == 32 else 14 * 64
+    used = 13 * 32 + 33 if unit == 32 else 14 * 33
+    assert found == pytest.approx(
+        {"states": stored, "cached": 0, "reserved": used - stored, "internal": claimed - used,
+         "unclaimed": 14 * 256 - claimed}
+    )  # fmt: skip
+
+
+def test_states_in_slots() -> None:
+    """One of three slots of 10 bytes is in use; the others are nobody's."""
+    machine = Machine(blocks=4, allocation=StateSlots(3), state=10, caching=False)
+    machine.send(prompt=16, output=1)
+    assert wasted(machine, 10) == pytest.approx(
+        {"states": 16 + 10, "cached": 0, "reserved": 0, "internal": 0, "unclaimed": 64 - 26}
+    )
 
 
 def test_a_part_of_the_run() -> None:

@@ -36,16 +36,37 @@ def claimed(scenario: Scenario, model: Model, pool: Pool) -> Claim:
         tensor=widest * bits // 8,
         state=model.layout.state_bytes(bits),
     )
-    return allocation(scenario).claim(store)
+    made = allocation(scenario)
+    for field in ("blocks", "slots", "page"):
+        if getattr(made, field, 1) < 1:
+            found = getattr(made, field)
+            raise InputError(f"policies.allocation: {field} is {found}; write 1 at least.")
+    return made.claim(store)
 
 
 def agree(scenario: Scenario, model: Model, parts: "tuple[Replica, ...]", longest: int) -> None:
     """Raise InputError for what an allocation cannot be together with."""
     claims = {claimed(scenario, model, part.pool) for part in parts}
-    if any(claim.whole for claim in claims):
+    claim = next(iter(claims))
+    if len(claims) > 1:
+        tokens = " and ".join(str(each.block) for each in sorted(claims))
+        raise InputError(
+            f"policies.allocation: pages of {name_of(scenario.policies.allocation)} hold {tokens} "
+            "tokens in pools of different cluster.pools.*.parallel.tensor; give all the same, or "
+            "choose paged."
+        )
+    if claim.whole:
         _whole_pieces(scenario, model)
         for part in parts:
             _fit(scenario, part, longest)
+    if claim.slots:
+        _slots(scenario, model, parts, claim.slots)
+    if claim.block != scenario.cluster.memory.block_tokens and scenario.cluster.tiers != Tiers():
+        raise InputError(
+            f"policies.allocation: a page of {name_of(scenario.policies.allocation)} holds "
+            f"{claim.block} tokens, and cluster.tiers keep blocks of "
+            f"{scenario.cluster.memory.block_tokens}; leave them out, or choose paged."
+        )
 
 
 def _whole_pieces(scenario: Scenario, model: Model) -> None:
@@ -72,6 +93,26 @@ def _whole_pieces(scenario: Scenario, model: Model) -> None:
         raise InputError(
             f"{name} reserves room to grow, and {model.name} has recurrent layers, whose state "
             "does not; choose state_slots, or paged."
+        )
+
+
+def _slots(
+    scenario: Scenario, model: Model, parts: "tuple[Replica, ...]", slots: int
+) -> None:  # fmt: skip
+    """There is a state to keep in them, and room for all."""
+    state = model.layout.state_bytes(WIDTHS[scenario.precision.kv])
+    name = f"policies.allocation: {name_of(scenario.policies.allocation)}"
+    if not state:
+        raise InputError(
+            f"{name} is for the state of recurrent layers, and {model.name} has none; choose paged."
+        )
+    if answer("preemption", scenario.policies.preemption).fate == "swap":
+        raise InputError(f"{name} does not say where a state goes that is swapped; use recompute.")
+    least = min(part.capacity.bytes for part in parts)
+    if slots * state > least:
+        raise InputError(
+            f"{name} sets {slots} slots of {state} bytes aside, {slots * state} in all; a replica "
+            f"has {least}. Ask for {least // state} at most."
         )
 
 

@@ -88,7 +88,7 @@ def _summary(machine: Machine, facts: Facts, over: Ns) -> dict[str, Any]:
     summary["requests"]["dropped"] = getattr(machine.workload, "dropped", 0)
     engines = simulation.cluster.engines
     summary["cache"]["evicted_bytes"] = sum(engine.memory.tree.evicted for engine in engines)
-    labels = Labels(simulation.recorder, scenario.cluster.memory.block_tokens)
+    labels = Labels(simulation.recorder, engines[0].memory.block_tokens)
     summary["cache"]["bound"] = bounds(machine, facts, labels)
     measured = facts.within(start, end)
     _something_was_measured(machine, facts, measured)
