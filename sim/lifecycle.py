@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from itertools import chain
 
+from kvsim.sim.claiming import follow
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.planning import Planning
 from kvsim.sim.sequence import Sequence
@@ -69,6 +70,7 @@ class Lifecycle(Planning):
         self._resumed.clear()
         self._silent = None
         self.memory = self.fresh_memory()
+        follow(self.memory, self.index, self.env, self.recorder)
         return going
 
     def remaining(self) -> list[Sequence]:

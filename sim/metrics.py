@@ -9,6 +9,7 @@ from kvsim.sim.objectives import Objectives, all_of, mean
 from kvsim.sim.recorder import (
     CAST_COLUMNS,
     CAUSES,
+    CLAIM_COLUMNS,
     FLEET_COLUMNS,
     HANDOFF_COLUMNS,
     LEVEL_COLUMNS,
@@ -53,6 +54,8 @@ class Facts:
     preempted, the token before."""
     stays: "dict[str, Ints]"
     """Who was in a decode batch, after and up to which of its steps; empty if nobody asked."""
+    claims: "dict[str, Ints]"
+    """What each request's room was and how much of it in use; empty if nobody asked."""
     stalls: "Ints"
     """Rows of: time between two tokens of which steps passed without one, the last step's time in
     it, sequences."""
@@ -89,6 +92,7 @@ class Facts:
             clients=np.array(recorder.clients, dtype=np.str_)[order],
             resampled=_columns(recorder.resampled, RESAMPLED_COLUMNS),
             stays=_columns(recorder.stays, STAY_COLUMNS),
+            claims=_columns(recorder.claims, CLAIM_COLUMNS),
             stalls=np.array(recorder.stalls, dtype=np.int64).reshape(-1, 3),
             order=order,
             lookups=_columns(recorder.lookups, LOOKUP_COLUMNS),

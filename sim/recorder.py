@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from kvsim.sim.span import Span
     from kvsim.sim.tier import Tier
 
+NOBODY = -1
+"""No request's id: a row about all of them."""
 NEVER = -(1 << 62)
 """Stands for "has not happened" in an integer column; null outside."""
 
@@ -37,6 +39,7 @@ TRANSFER_COLUMNS = (
 HANDOFF_COLUMNS = ("request", "source", "target", "bytes", "path", "offered", "began", "landed")
 PREEMPTION_COLUMNS = ("request", "replica", "cause", "at")
 RESAMPLED_COLUMNS = ("request", "since", "at")
+CLAIM_COLUMNS = ("request", "replica", "at", "stored", "room", "published", "read", "held")
 STAY_COLUMNS = ("request", "replica", "first", "last")
 FLEET_COLUMNS = ("replica", "at", "state")
 OFF, STARTING, UP, DRAINING = range(4)
@@ -67,9 +70,11 @@ a prompt; the scheduler wanted it so; its replica failed."""
 class Recorder:
     """Listens to the machine."""
 
-    def __init__(self, follows_tokens: bool = False) -> None:
+    def __init__(self, follows_tokens: bool = False, follows_claims: bool = False) -> None:
         self.follows_tokens = follows_tokens
         """Whether it hears of stays, by which each request's tokens can be told apart."""
+        self.follows_claims = follows_claims
+        """Whether it hears what each request's room is and how much of it is in use."""
         self.requests = array("q")
         self.spans = array("q")
         self.clients: list[str] = []
@@ -79,6 +84,7 @@ class Recorder:
         """Why a request was rejected, by its row."""
         self.resampled = array("q")
         self.stays = array("q")
+        self.claims = array("q")
         self.stalls: list[tuple[Ns, Ns, int]] = []
         """Time between two tokens of sequences that were held or suspended between them, the last
         step's time in it, and how many sequences."""
@@ -153,6 +159,13 @@ class Recorder:
     def stayed(self, replica: int, sequence: "Sequence", last: int) -> None:
         """`sequence` took a token at each decode step of `replica` after one, up to `last`."""
         self.stays.extend((sequence.id, replica, sequence._joined, last))
+
+    def claimed(
+        self, request: int, replica: int, now: Ns, stored: int, room: int, published: int,
+        read: int, held: int,
+    ) -> None:  # fmt: skip
+        """A request has `room` for tokens, NEVER if none any more; the prefix tree holds bytes."""
+        self.claims.extend((request, replica, now, stored, room, published, read, held))
 
     def looked_up(
         self, sequence: "Sequence", tier: int, place: int, start: int, limit: int, now: Ns

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Protocol
 
 from kvsim.sim.batch import DecodeBatch
+from kvsim.sim.claiming import follow
 from kvsim.sim.clock import Clock
 from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
@@ -60,6 +61,7 @@ class Seats:
         self.env = env
         self.index = index
         self.memory = memory
+        follow(memory, index, env, recorder)
         self.recorder = recorder
         self.hierarchy = hierarchy
         """The tiers below HBM; None without any."""
@@ -70,7 +72,7 @@ class Seats:
         self.prefilling: list[Sequence] = []
         self._stuck: list[Sequence] = []
         """Admitted requests of which nothing can be computed before more of their KV has landed."""
-        self.batch = DecodeBatch(memory.block_tokens, memory.block_bytes, memory.windows)
+        self.batch = DecodeBatch(memory.unit_tokens, memory.unit_bytes, memory.windows)
         if recorder.follows_tokens:
             self.batch.left = partial(recorder.stayed, index)
         self.suspended: dict[Sequence, None] = {}

@@ -3,13 +3,16 @@
 All that a request holds is copied out, as vLLM v0 swaps it, and its HBM is free when the last byte
 has landed. It then waits at the head of the queue with one token to compute; the scheduler that
 admits it there starts the way back, of what HBM does not have any more, and it decodes from the
-boundary after the last byte on.
+boundary after the last byte on. A copy moves what lies side by side of K or V of a layer, and takes
+some time beside that of its bytes.
 """
 
+from math import inf
 from typing import TYPE_CHECKING
 
 from kvsim.sim.fabric import LOAD, Fabric, Link
 from kvsim.sim.sequence import Sequence
+from kvsim.units import SECOND
 
 if TYPE_CHECKING:
     from kvsim.sim.engine import Engine
@@ -20,7 +23,7 @@ class Swap:
 
     def __init__(
         self, engine: "Engine", fabric: Fabric, place: int, capacity: int,
-        out: tuple[Link, ...], back: tuple[Link, ...],
+        out: tuple[Link, ...], back: tuple[Link, ...], tensors: int = 1,
     ) -> None:  # fmt: skip
         self.engine = engine
         self.fabric = fabric
@@ -30,13 +33,15 @@ class Swap:
         self.out = out
         """Links from HBM to the host's memory."""
         self.back = back
+        self.tensors = tensors
+        """K and V tensors of all layers, each of which is copied by itself."""
         self.used = 0
         """Bytes that are there, or on their way there."""
 
     def shelter(self, sequence: Sequence) -> bool:
         """Begin to copy all that `sequence` holds, if there is room for it."""
         engine, memory = self.engine, self.engine.memory
-        size = memory.bytes(sequence.computed)
+        size = memory.content(sequence.computed)
         if self.used + size > self.capacity:
             return False
         self.used += size
@@ -54,16 +59,18 @@ class Swap:
             engine.let_go(sequence, at)
             engine.wait_outside(sequence)
 
-        flow = self.fabric.send(size, self.out, landed, LOAD)
+        ceiling = self._ceiling(size, sequence.computed, self.out)
+        flow = self.fabric.send(size, self.out, landed, LOAD, ceiling)
         return True
 
     def bring_back(self, sequence: Sequence) -> None:
         """`sequence`, for which there is room, gets it; what HBM lacks of it flows."""
         engine, memory, now = self.engine, self.engine.memory, self.fabric.clock.now
-        stored, held = sequence.computed, memory.private
+        stored = sequence.computed
         engine.take_back(sequence)
-        memory.reserve(sequence, stored - sequence.computed)
-        size = memory.private - held
+        there = sequence.computed
+        memory.reserve(sequence, stored - there)
+        size = memory.content(stored) - there // memory.block_tokens * memory.block_bytes
         row = engine.recorder.swapped(
             sequence, self.place, engine.index, "swap_in", size, self.back, now
         )
@@ -74,12 +81,22 @@ class Swap:
             if engine.memory is not memory:
                 return
             engine.catch_up()
-            self.used -= memory.bytes(stored)
+            self.used -= memory.content(stored)
             sequence.computed, sequence.landing = stored, False
             memory.publish(sequence, stored, at)
             engine.go_on(sequence)
 
-        flow = self.fabric.send(size, self.back, landed, LOAD)
+        ceiling = self._ceiling(size, stored - there, self.back)
+        flow = self.fabric.send(size, self.back, landed, LOAD, ceiling)
+
+    def _ceiling(self, size: int, tokens: int, path: tuple[Link, ...]) -> float:
+        """Bytes per second of `tokens` that are copied piece by piece, one after the other."""
+        copy = self.engine.preemption.copy
+        if not copy or not size:
+            return inf
+        copies = -(tokens // -self.engine.memory.unit_tokens) * self.tensors
+        alone = size / min(link.bandwidth for link in path) * SECOND
+        return size * SECOND / (alone + copies * copy)
 
     def lose(self) -> None:
         """The replica has failed: nobody comes back."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field
 
+from kvsim.policies.allocation.paged import Paged
 from kvsim.policies.eviction.lru import LRU
 from kvsim.policies.placement.write_through import WriteThrough
 from kvsim.policies.preemption.recompute import Recompute
@@ -25,6 +26,7 @@ from kvsim.sim.metrics import Facts
 from kvsim.sim.migration import Emigration, Migration
 from kvsim.sim.physics import Peak, check
 from kvsim.sim.policy import (
+    Allocation,
     Eviction,
     Placement,
     Predictor,
@@ -35,6 +37,7 @@ from kvsim.sim.policy import (
     Router,
     Scaling,
     Scheduler,
+    Store,
 )
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.returning import Returning
@@ -46,6 +49,8 @@ from kvsim.traces.request import Request, Workload
 from kvsim.units import MS, Ns, duration
 
 BLOCK = 16
+TENSOR = 32 * 2**10
+"""Bytes of a token in a tensor: a page of 2 MiB holds 64 tokens."""
 FOREVER = 1 << 40
 FORMS = {"kv": (BLOCK, 0), "hidden": (0, BLOCK // 2), "both": (BLOCK, BLOCK // 2)}
 """Bytes of a block in a tier: of KV, and of hidden states, which are half as many."""
@@ -161,6 +166,9 @@ class Machine:
     scaling: Callable[[], Scaling] | None = None
     """Of each role; one replica is up at first. None: all are, always."""
     startup: Ns = 0
+    allocation: Allocation = field(default_factory=Paged)
+    state: int = 0
+    """Bytes that recurrent layers keep of a request."""
     casting: Roles | None = None
     """Who changes between prefill and decode."""
     requests: list[Request] = field(default_factory=list)
@@ -174,7 +182,7 @@ class Machine:
 
     def build(self) -> Simulation:
         """The machine, ready to run."""
-        env, recorder = Clock(), Recorder(follows_tokens=True)
+        env, recorder = Clock(), Recorder(follows_tokens=True, follows_claims=True)
         cluster = Cluster(env, Listed(self.requests, self.follow), self.router, recorder)
         self.fabric, self.below = Fabric(env), {}
         for index in range(self.replicas):
@@ -217,14 +225,14 @@ class Machine:
         return Simulation(env, cluster, recorder)
 
     def _memory(self) -> KVMemory:
-        return KVMemory(
-            self.blocks * BLOCK,
-            BLOCK,
-            BLOCK,
-            self.eviction(),
-            self.windows,
-            caching=self.caching,
+        claim = self.allocation.claim(Store(BLOCK, TENSOR, self.state))
+        windows = tuple(
+            one._replace(block_bytes=one.block_bytes * claim.block // BLOCK) for one in self.windows
         )
+        return KVMemory.claimed(
+            self.allocation, claim, self.blocks * BLOCK, claim.block, self.eviction(),
+            windows, self.state, self.caching, self.max_context or self.blocks * BLOCK,
+        )  # fmt: skip
 
     def _divide(self, cluster: Cluster) -> None:
         """Some compute prompts, the others decode."""

@@ -5,9 +5,16 @@ from copy import deepcopy
 from functools import partial
 
 from hypothesis import strategies as st
-from machine import Affine, Below, Machine
+from machine import BLOCK, TENSOR, Affine, Below, Machine
 
 from kvsim.policies import answers
+from kvsim.policies.allocation.block_groups import BlockGroups
+from kvsim.policies.allocation.paged import Paged
+from kvsim.policies.allocation.reserve_max import ReserveMax
+from kvsim.policies.allocation.reserve_oracle import ReserveOracle
+from kvsim.policies.allocation.reserve_pow2 import ReservePow2
+from kvsim.policies.allocation.state_slots import StateSlots
+from kvsim.policies.allocation.virtual_memory import VirtualMemory
 from kvsim.policies.eviction.look_ahead import LookAhead
 from kvsim.policies.eviction.lru import LRU
 from kvsim.policies.placement.predicted import Predicted
@@ -34,7 +41,7 @@ from kvsim.policies.router.round_robin import RoundRobin
 from kvsim.policies.scaling.queue import Queue
 from kvsim.policies.scaling.utilization import Utilization
 from kvsim.sim.batch import Windowed
-from kvsim.sim.policy import Scheduler
+from kvsim.sim.policy import Scheduler, Store
 from kvsim.traces.request import Pause, Request
 from kvsim.units import MS, Ns
 
@@ -150,21 +157,35 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
     if not incidents:
         scaling = draw(st.sampled_from(SCALINGS))
     casting = draw(st.sampled_from(CASTINGS)) if scaling is None else None
+    longest = None
+    allocation = draw(st.sampled_from(ALLOCATIONS))
+    claim = allocation.claim(Store(BLOCK, TENSOR, 0))
+    state = 0
+    if claim.whole:
+        tiers, preemption, longest = (), Recompute(), draw(st.sampled_from([256, 400]))
+    elif claim.slots:
+        tiers, roles, preemption, caching, state = (), (), Recompute(), False, 20
+    elif claim.block != BLOCK:
+        tiers = ()
     return lambda step_by_step: Machine(
         blocks, replicas, timing, scheduler, router(), windows, sights, step_by_step, caching,
-        tiers=deepcopy(tiers), restore=restore(), disturbance=disturbance, layers=layers,
+        longest, tiers=deepcopy(tiers), restore=restore(), disturbance=disturbance, layers=layers,
         predictor=predictor, runs_ahead=ahead, roles=roles, push=push, incidents=incidents,
         wire=wire, window=window, prefetch=prefetch, eviction=eviction, preemption=preemption,
-        scaling=scaling, startup=startup, casting=casting,
+        scaling=scaling, startup=startup, casting=casting, allocation=allocation, state=state,
         requests=requests, follow=follow,
     )  # fmt: skip
 
 
 PREEMPTIONS = (
     Recompute(), Recompute("priority"), Recompute("cost"), Swap(), Swap("cost"), Swap(space=300),
-    Migrate(), Migrate("priority"),
+    Swap(copy=100_000), Migrate(), Migrate("priority"),
 )  # fmt: skip
 """A token is a byte: 300 bytes of the host's memory hold one request or none."""
+ALLOCATIONS = (
+    *[Paged()] * 8, ReserveMax(), ReservePow2(), ReserveOracle(), BlockGroups(3), BlockGroups(8),
+    VirtualMemory(), StateSlots(4), StateSlots(9),
+)  # fmt: skip
 CASTINGS = (
     None, Pressure(20, 0.3, 10 * MS, 5 * MS), Pressure(1, 0.1, 20 * MS),
     Splitwise(1, 0.1, 10 * MS), Splitwise(50, 0.5, 10 * MS, 7 * MS),

@@ -20,3 +20,6 @@ class Swap(Chosen):
     fate: ClassVar[Literal["recompute", "swap", "migrate"]] = "swap"
     space: int = 4 * 2**30
     """Bytes of host memory per GPU (vLLM v0 `--swap-space`, 4 GiB)."""
+    copy: int = 0
+    """Nanoseconds to start one copy: of K or of V of a layer, as far as blocks lie side by side
+    (`policies.allocation`). cudaMemcpyAsync takes some 10 us (FastSwitch; recalled)."""

@@ -14,8 +14,8 @@ class FastSwitch(Ranked):
 
     After Shen et al., FastSwitch: optimizing context switching efficiency in fairness-aware large
     language model serving, 2024, whose priorities change at a frequency. With
-    `preemption: swap` a switch moves KV to the host's memory and back. Its cheaper switches, block
-    groups and reuse of copies in DRAM, are not modelled.
+    `preemption: swap` a switch moves KV to the host's memory and back, with `allocation:
+    block_groups` in few large copies. Copies are not kept in DRAM to be used again.
     """
 
     preemptive: ClassVar[bool] = True

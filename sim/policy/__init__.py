@@ -1,6 +1,7 @@
 """The questions that the machine asks. `policies/` answers them; nothing else decides anything."""
 
 from kvsim.sim.policy.admitting import Admission
+from kvsim.sim.policy.allocating import Allocation, Claim, Store
 from kvsim.sim.policy.attending import Attention, Kernel
 from kvsim.sim.policy.evicting import Eviction
 from kvsim.sim.policy.foretelling import Predictor
@@ -36,7 +37,9 @@ from kvsim.sim.registry import Registry
 __all__ = [
     "Absence",
     "Admission",
+    "Allocation",
     "Attention",
+    "Claim",
     "EngineView",
     "Eviction",
     "FleetView",
@@ -69,10 +72,12 @@ __all__ = [
     "SequenceView",
     "Site",
     "Stand",
+    "Store",
     "Stored",
     "Timing",
     "Worker",
     "admission",
+    "allocation",
     "attention",
     "eviction",
     "placement",
@@ -89,6 +94,7 @@ __all__ = [
 ]
 
 admission = Registry[Admission]("admission")
+allocation = Registry[Allocation]("allocation")
 attention = Registry[Attention]("attention")
 eviction = Registry[Eviction]("eviction")
 roles = Registry[Roles]("roles")

@@ -97,6 +97,8 @@ class Preemption(ABC):
     Prompts in progress, and those that nobody has room for, are computed again in any case."""
     space: int = 0
     """Bytes of host memory per GPU for those that are swapped."""
+    copy: int = 0
+    """Nanoseconds that each copy to or from there takes beside its bytes."""
 
     @abstractmethod
     def victim(self, running: Reversible[SequenceView], view: EngineView) -> SequenceView:

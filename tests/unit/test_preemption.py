@@ -4,13 +4,15 @@ import pytest
 from machine import Affine, Machine
 
 from kvsim.errors import InputError
+from kvsim.policies.allocation.block_groups import BlockGroups
+from kvsim.policies.allocation.paged import Paged
 from kvsim.policies.preemption.migrate import Migrate
 from kvsim.policies.preemption.recompute import Recompute
 from kvsim.policies.preemption.swap import Swap
 from kvsim.policies.scheduler.fastserve import FastServe
 from kvsim.scenario import load
 from kvsim.scenario.build import build
-from kvsim.sim.policy import Preemption
+from kvsim.sim.policy import Allocation, Preemption
 from kvsim.sim.recorder import WHY
 from kvsim.units import MS
 
@@ -56,6 +58,15 @@ def test_where_the_host_has_no_room_it_is_recomputed(space: int, moved: int) -> 
     outcome = crowded(Swap(space=space)).run()
     assert len(outcome.facts.transfers["why"]) == moved
     assert outcome["recomputed"] == [0, 0 if moved else 80]
+
+
+@pytest.mark.parametrize(("allocation", "copies"), [(Paged(), 5), (BlockGroups(5), 1)])
+def test_each_copy_takes_its_time(allocation: Allocation, copies: int) -> None:
+    """80 tokens are five blocks, or one group, and 8 ms of the wire; a copy takes 1 ms on top."""
+    outcome = crowded(Swap(copy=MS), allocation=allocation).run()
+    once = 8 + copies
+    assert outcome.facts.transfers["bytes"].tolist() == [80, 80]
+    assert outcome.ms("finish") == pytest.approx([600 + once, 600 + 2 * once + 39 * 10])
 
 
 def test_what_hbm_still_has_is_not_brought_back() -> None:

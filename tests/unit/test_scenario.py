@@ -63,7 +63,7 @@ def test_what_is_left_out_has_defaults_and_dump_writes_them_out():
     shown = yaml.safe_load(dump(parse(document(), "x")))
     assert shown["cluster"]["node"]["gpus"] == 8
     assert shown["cluster"]["tiers"] == {"dram": None, "ssd": None, "remote": None}
-    assert shown["measure"] == {"from": "0 s", "to": None}
+    assert shown["measure"] == {"from": "0 s", "to": None, "waste": False}
     assert shown["seed"] == 1
 
 

@@ -7,6 +7,7 @@ from kvsim.report import (
     replica_charts,
     tier_charts,
     time_charts,
+    waste,
 )
 from kvsim.report.chart import Chart
 from kvsim.report.folder import RunFolder
@@ -31,6 +32,8 @@ def draw(run: RunFolder) -> dict[str, list[Chart]]:
         sections["Load"].append(replica_charts.handoffs(run))
     if at(run.summary, "fairness"):
         sections["Clients"] = [client_charts.service(run)]
+    if at(run.summary, "memory.waste"):
+        sections["Memory and cache"].append(waste.waste(run))
     if at(run.summary, "cache.bound"):
         sections["Memory and cache"] += [cache_charts.bounds(run), *cache_charts.lives(run)]
     tiers = run.summary.get("tiers") or {}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from kvsim.report import tier_words, words
+from kvsim.report import tier_words, waste, words
 from kvsim.report.comparing import Change, changes
 from kvsim.report.measures import (
     LATENCIES,
@@ -168,6 +168,7 @@ _PHRASES = {
     "KV memory": (("memory.kv_peak_fraction", "peak {}", words.percent),
                   ("memory.kv_capacity_tokens", "capacity {} tokens", words.amount),
                   ("memory.weights_bytes", "weights {}", words.size)),
+    "KV waste": (),
     "GPU": (("gpu.busy_fraction", "busy {}", words.percent),
             ("gpu.mfu", "MFU {}", words.percent),
             ("gpu.mbu", "MBU {}", words.percent)),
@@ -239,6 +240,7 @@ def _causes(summary: Summary) -> list[str]:
 
 _SAID = {
     "SLO by class": _classes,
+    "KV waste": waste.said,
     "Eviction": tier_words.bounds,
     "Tiers": tier_words.amounts,
     "Links": tier_words.links,

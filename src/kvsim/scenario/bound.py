@@ -1,10 +1,9 @@
 """How far a run's eviction was from the best: per tier, on the look-ups that the run made."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from kvsim.scenario.build import Machine
-from kvsim.scenario.choices import answer_of_tier, spec_of_tier
+from kvsim.scenario.choices import answer_of_tier, name_of, spec_of_tier
 from kvsim.sim.bound import asked
 from kvsim.sim.labels import Labels
 from kvsim.sim.metrics import Facts
@@ -29,7 +28,7 @@ def bounds(machine: Machine, facts: Facts, labels: Labels) -> dict[str, dict[str
             continue
         part = found.setdefault(
             name,
-            {"policy": _name(spec_of_tier(eviction, name, "lru")), "capacity_tokens": 0,
+            {"policy": name_of(spec_of_tier(eviction, name, "lru")), "capacity_tokens": 0,
              "asked_tokens": 0, "hit_rate": 0, "optimum": 0, "run": 0},
         )  # fmt: skip
         part["capacity_tokens"] += blocks * block
@@ -55,7 +54,3 @@ def _caches(machine: Machine) -> list[tuple[int, int, int]]:
     return caches + [
         (tier.rank, tier.place, tier.capacity // tier.tree.block_bytes) for tier in tiers
     ]
-
-
-def _name(spec: Any) -> str:
-    return str(next(iter(spec))) if isinstance(spec, Mapping) else str(spec)

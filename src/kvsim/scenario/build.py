@@ -9,6 +9,7 @@ from kvsim.errors import InputError
 from kvsim.hardware import GPU, gpu, host
 from kvsim.models import Model, model
 from kvsim.policies import answers
+from kvsim.scenario.allocating import agree, allocation
 from kvsim.scenario.capacity import Capacity, capacity, shape
 from kvsim.scenario.choices import answer, answer_of_tier, check
 from kvsim.scenario.disaggregate import disaggregate
@@ -81,8 +82,10 @@ def build(scenario: Scenario, step_by_step: bool = False) -> Machine:
         widened(scenario, replica(scenario, pool, kind, profile, tokens))
         for pool in scenario.cluster.pools
     )
+    agree(scenario, kind, pools, longest_context(scenario, kind))
     load = workload(scenario)
-    env, recorder = Clock(), Recorder(asked(scenario.slo).ask("itl"))
+    waste = scenario.measure.waste
+    env, recorder = Clock(), Recorder(asked(scenario.slo).ask("itl") or waste, waste)
     router = answer("router", scenario.policies.router)
     cluster = Cluster(env, load, router, recorder, profile.request_ns)
     room = Room(env, scenario, kind.layout, kind.hidden_bytes())
@@ -199,14 +202,16 @@ def _engine(
     whole = shape(scenario, kind, part.pool)
 
     def empty() -> KVMemory:
-        return KVMemory(
+        return KVMemory.claimed(
+            allocation(scenario),
+            whole.claim,
             part.capacity.bytes,
-            memory.block_tokens,
             whole.block_bytes,
             answer_of_tier("eviction", policies.eviction, "hbm", "lru"),
             whole.windows,
             whole.state_bytes,
             memory.prefix_caching and whole.reusable,
+            longest_context(scenario, kind),
         )
 
     kept = empty()

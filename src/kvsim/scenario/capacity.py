@@ -7,10 +7,11 @@ from kvsim.calibration.steps import seeing
 from kvsim.errors import InputError
 from kvsim.hardware import GPU
 from kvsim.models import Layer, Model
+from kvsim.scenario.allocating import claimed
 from kvsim.scenario.choices import answer
 from kvsim.scenario.schema import WIDTHS, Pool, Scenario
 from kvsim.sim.batch import Windowed
-from kvsim.sim.policy import Residence
+from kvsim.sim.policy import Claim, Residence
 
 GB = 10**9
 
@@ -19,6 +20,8 @@ GB = 10**9
 class Shape:
     """What a sequence takes on a replica, all its GPUs together."""
 
+    claim: Claim
+    """What it is claimed in."""
     block_bytes: int
     """A block in all layers that see everything."""
     windows: tuple[Windowed, ...]
@@ -46,14 +49,14 @@ def shape(scenario: Scenario, model: Model, pool: Pool) -> Shape:
     A model whose layers all have windows keeps everything, as engines without a hybrid allocator
     do: its windows then limit what is read and take no memory of their own.
     """
-    tensor, block_tokens = pool.parallel.tensor, scenario.cluster.memory.block_tokens
+    tensor, claim = pool.parallel.tensor, claimed(scenario, model, pool)
     kv_bits = WIDTHS[scenario.precision.kv]
     kernel = answer("attention", scenario.policies.attention).kernel()
     if kernel is not None and kernel.spread:
         tensor = 1  # tokens are split over the GPUs: no head is kept twice
     full, windows = 0, dict[tuple[int, bool], int]()
     for layer in model.layers:
-        size = _block_bytes(layer, tensor, kv_bits, block_tokens)
+        size = _block_bytes(layer, tensor, kv_bits, claim.block)
         if layer.kind in ("full", "latent"):
             full += size
         elif layer.kind in ("window", "chunk"):
@@ -63,7 +66,7 @@ def shape(scenario: Scenario, model: Model, pool: Pool) -> Shape:
     if not full:
         full, windows = sum(windows.values()), dict.fromkeys(windows, 0)
     sights = tuple(Windowed(tokens, size, chunk) for (tokens, chunk), size in windows.items())
-    return Shape(full, sights, model.layout.state_bytes(kv_bits))
+    return Shape(claim, full, sights, model.layout.state_bytes(kv_bits))
 
 
 def _block_bytes(layer: Layer, tensor: int, bits: int, block_tokens: int) -> int:
@@ -146,16 +149,16 @@ def capacity(
         context=engine.context_bytes,
         graphs=engine.graph_bytes,
         gpus=parallel.gpus,
-        block_tokens=memory.block_tokens,
+        block_tokens=whole.claim.block,
         block_bytes=block_bytes,
         elsewhere=home.worker.capacity if home.worker is not None else 0,
         inside=home.worker is None or home.hbm_first,
     )
     blocks = pool.blocks if pool.blocks is not None else memory.blocks
     if blocks is not None:
-        given = replace(made, blocks=blocks)
+        given = replace(made, blocks=blocks * memory.block_tokens // whole.claim.block)
         if weights + given.bytes > made.reported * made.gpus:
-            raise InputError(_blocks_do_not_fit(scenario, gpu, given))
+            raise InputError(_blocks_do_not_fit(scenario, gpu, given, blocks))
         return given
     wanted = max(block_bytes, whole.state_bytes) if made.inside else 0
     if made.left * made.gpus < wanted:
@@ -163,10 +166,10 @@ def capacity(
     return made
 
 
-def _blocks_do_not_fit(scenario: Scenario, gpu: GPU, given: Capacity) -> str:
+def _blocks_do_not_fit(scenario: Scenario, gpu: GPU, given: Capacity, blocks: int) -> str:
     over = given.weights + given.bytes / given.gpus - given.reported
     return (
-        f"cluster.memory.blocks: {given.blocks} blocks beside the weights of {scenario.model} need "
+        f"cluster.memory.blocks: {blocks} blocks beside the weights of {scenario.model} need "
         f"{(given.reported + over) / GB:.1f} GB of each GPU; {gpu.name} has "
         f"{given.reported / GB:.1f} GB, {over / GB:.1f} GB too little."
     )

@@ -8,6 +8,9 @@ from kvsim.policies import answers
 from kvsim.scenario.schema import Policies
 from kvsim.sim.recorder import TIERS
 
+ORACLES = ("predictor", "allocation")
+"""Questions that an answer may need the future for."""
+
 
 def check(policies: Policies) -> None:
     """Raise InputError for a policy that cannot be made, be it needed or not."""
@@ -26,7 +29,8 @@ def check(policies: Policies) -> None:
         "roles",
     ):
         answer(question, getattr(policies, question))
-    answer("predictor", policies.predictor, oracles=True)
+    for question in ORACLES:
+        answer(question, getattr(policies, question), oracles=True)
 
 
 def answer(question: str, spec: Any, oracles: bool = False) -> Any:
@@ -42,6 +46,16 @@ def answer(question: str, spec: Any, oracles: bool = False) -> Any:
     return made
 
 
+def oracles(policies: Policies) -> list[str]:
+    """Answers that know the future, as question and name."""
+    asked = {question: getattr(policies, question) for question in ORACLES}
+    return [
+        f"{question} {name_of(spec)}"
+        for question, spec in asked.items()
+        if answer(question, spec, oracles=True).needs
+    ]
+
+
 def answer_of_tier(question: str, spec: Any, tier: str, default: str) -> Any:
     """A tier's own answer: one serves all, or some are named and the others take `default`."""
     for name in spec if _names_tiers(spec) else ():
@@ -54,6 +68,11 @@ def answer_of_tier(question: str, spec: Any, tier: str, default: str) -> Any:
 def spec_of_tier(spec: Any, tier: str, default: str) -> Any:
     """What `spec` says of one tier, or of all."""
     return spec.get(tier, default) if _names_tiers(spec) else spec
+
+
+def name_of(spec: Any) -> str:
+    """The name of an answer, given with its fields or without."""
+    return str(next(iter(spec))) if isinstance(spec, Mapping) else str(spec)
 
 
 def _names_tiers(spec: Any) -> bool:

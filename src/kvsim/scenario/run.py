@@ -15,6 +15,7 @@ from kvsim.errors import InputError
 from kvsim.hardware import price
 from kvsim.scenario.bound import bounds
 from kvsim.scenario.build import Machine, build
+from kvsim.scenario.choices import oracles
 from kvsim.scenario.load import dump
 from kvsim.scenario.schema import Scenario
 from kvsim.scenario.tiers import tiers, transfers
@@ -23,6 +24,7 @@ from kvsim.sim.labels import Labels
 from kvsim.sim.metrics import Facts, interval, powered, summarize
 from kvsim.sim.physics import PhysicsError, check
 from kvsim.sim.recorder import Recorder
+from kvsim.sim.waste import Grain, waste
 from kvsim.units import SECOND, Ns, seconds
 
 HOUR = 3600 * SECOND
@@ -86,7 +88,7 @@ def _summary(machine: Machine, facts: Facts, over: Ns) -> dict[str, Any]:
     summary["requests"]["dropped"] = getattr(machine.workload, "dropped", 0)
     engines = simulation.cluster.engines
     summary["cache"]["evicted_bytes"] = sum(engine.memory.tree.evicted for engine in engines)
-    labels = Labels(simulation.recorder, scenario.cluster.memory.block_tokens)
+    labels = Labels(simulation.recorder, engines[0].memory.block_tokens)
     summary["cache"]["bound"] = bounds(machine, facts, labels)
     measured = facts.within(start, end)
     _something_was_measured(machine, facts, measured)
@@ -96,10 +98,11 @@ def _summary(machine: Machine, facts: Facts, over: Ns) -> dict[str, Any]:
         "partial": simulation.partial,
         **summary,
         **({"fairness": fair} if fair is not None else {}),
+        **({"oracle": seers} if (seers := oracles(scenario.policies)) else {}),
         "transfers": transfers(machine, facts, over),
         "tiers": tiers(machine, facts, labels, over),
         "gpu": _gpu(machine, facts, summary["duration_s"], shares),
-        "memory": _memory(machine, facts),
+        "memory": _memory(machine, facts, interval(measured, start, end)),
         "cost": _cost(machine, measured, summary["duration_s"], shares),
         "energy": None,
         "confidence": {},
@@ -167,8 +170,9 @@ def _gpu(
     }
 
 
-def _memory(machine: Machine, facts: Facts) -> dict[str, Any]:
+def _memory(machine: Machine, facts: Facts, measured: tuple[Ns, Ns]) -> dict[str, Any]:
     """KV of the whole cluster; the peak is of the fullest replica."""
+    engines = machine.simulation.cluster.engines
     bytes_of = [part.capacity.bytes for part in machine.pools for _ in range(part.pool.replicas)]
     tokens = [(part.capacity.tokens, part.pool.replicas) for part in machine.pools]
     peak = max(
@@ -180,6 +184,13 @@ def _memory(machine: Machine, facts: Facts) -> dict[str, Any]:
         "kv_capacity_tokens": sum((each or 0) * count for each, count in tokens) or None,
         "kv_peak_fraction": peak,
         "weights_bytes": machine.pools[0].capacity.weights * machine.pools[0].capacity.gpus,
+        "waste": waste(
+            facts,
+            [Grain.of(one.memory, size) for one, size in zip(engines, bytes_of, strict=True)],
+            *measured,
+        )
+        if machine.scenario.measure.waste
+        else None,
     }
 
 

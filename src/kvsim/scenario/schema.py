@@ -205,6 +205,8 @@ class Policies(Part):
     """What decode kernels do about prefixes that sequences of a batch share."""
     residency: Choice = "hbm"
     """Where weights and the KV of running requests live, and who attends to it."""
+    allocation: Choice = "paged"
+    """What a request's KV space is claimed as."""
     prefetch: Choice = "none"
     """When KV that is on its way up is needed: all of it, or layer by layer."""
     compression: tuple[()] = ()
@@ -239,6 +241,8 @@ class Measure(Part):
 
     start: Duration = Field(0, alias="from")
     end: Duration | None = Field(None, alias="to")
+    waste: bool = False
+    """Tell where KV memory went: token states, and what was claimed for nothing."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "Measure":

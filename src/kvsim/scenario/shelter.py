@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from kvsim.errors import InputError
 from kvsim.hardware import host
 from kvsim.models import Model
+from kvsim.models.layout import GROWING
 from kvsim.scenario.disaggregate import Wires
 from kvsim.scenario.room import Room
 from kvsim.scenario.schema import WIDTHS, Scenario
@@ -23,7 +24,7 @@ def shelter(
     """Give every replica its refuge. Raises InputError for what the scenario has no place for."""
     fate = cluster.engines[0].preemption.fate
     if fate == "swap":
-        _swap(scenario, pools, cluster, room)
+        _swap(scenario, kind, pools, cluster, room)
     elif fate == "migrate":
         if kind.layout.state_bytes(16):
             raise InputError(
@@ -38,15 +39,20 @@ def shelter(
 
 
 def _swap(
-    scenario: Scenario, pools: "tuple[Replica, ...]", cluster: Cluster, room: Room
-) -> None:  # fmt: skip
+    scenario: Scenario, kind: Model, pools: "tuple[Replica, ...]", cluster: Cluster, room: Room
+) -> None:
+    tensors = sum(
+        bool(layer.key_width) + bool(layer.value_width)
+        for layer in kind.layers
+        if layer.kind in GROWING
+    )
     parts = [part for part in pools for _ in range(part.pool.replicas)]
     taken: dict[int, int] = {}
     for engine, part, spot in zip(cluster.engines, parts, room.spots, strict=True):
         space = engine.preemption.space * spot.gpus
         taken[spot.node] = taken.get(spot.node, 0) + space
         out, back = room.to_host(spot, part.gpu)
-        engine.refuge = Swap(engine, room.fabric, spot.node, space, out, back)
+        engine.refuge = Swap(engine, room.fabric, spot.node, space, out, back, tensors)
         if engine.traffic is None:
             wires = out[0], back[-1]
             engine.traffic = room.traffic(wires, part.timing.bandwidth)

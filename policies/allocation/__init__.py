@@ -1,0 +1,1 @@
+"""What a request's KV space is claimed as."""

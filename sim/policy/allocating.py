@@ -1,0 +1,48 @@
+"""The question what a request's KV space is claimed as."""
+
+from abc import ABC, abstractmethod
+from typing import ClassVar, NamedTuple
+
+
+class Store(NamedTuple):
+    """What an answer may know of a replica's KV memory."""
+
+    block: int
+    """Tokens of a block, as the scenario has it."""
+    tensor: int
+    """Bytes of a token in the widest K or V tensor that one GPU keeps of a layer."""
+    state: int
+    """Bytes that recurrent layers keep of a request, however long it is."""
+
+
+class Claim(NamedTuple):
+    """What a replica's KV memory is handed out in."""
+
+    block: int
+    """Tokens of a block, which is stored, shared and evicted as one."""
+    group: int = 1
+    """Blocks that a request claims at a time, side by side."""
+    slots: int = 0
+    """Requests for whose recurrent state room is set aside; 0: it is claimed as blocks are."""
+    whole: bool = False
+    """All that a request may need is claimed at admission, as one piece, which nobody shares."""
+
+
+class Allocation(ABC):
+    """What a request's KV space is claimed as. One instance a replica."""
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """`{"future"}` for an oracle: it is then told how long answers will be."""
+
+    @abstractmethod
+    def claim(self, store: Store) -> Claim:
+        """Asked once, before the run."""
+
+    def reserve(self, prompt: int, longest: int, answer: int | None) -> int:
+        """Tokens that a request's piece has room for; asked at each admission, of whole claims.
+
+        `longest` is the most that a text may have, `answer` what will follow the prompt, for
+        oracles only.
+        """
+        del prompt, answer
+        return longest
