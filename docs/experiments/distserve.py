@@ -158,6 +158,7 @@ def main() -> None:
             found = table(tuple(lengths), map(begun, settings), rates)
             print(f"{found}\n")
             place = rf"(<!-- {mark} -->\n).*?(\n<!-- end -->)"
+            assert re.search(place, text, flags=re.DOTALL), f"{PAGE} has no <!-- {mark} -->"
             text = re.sub(place, lambda m, found=found: m[1] + found + m[2], text, flags=re.DOTALL)
     PAGE.write_text(text, encoding="utf-8")
 
