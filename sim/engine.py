@@ -23,6 +23,10 @@ from kvsim.sim.span import PLAIN, TICK, Span
 from kvsim.sim.timing import StepTime, Work
 from kvsim.units import Ns
 
+GRAIN = 256
+"""Parts of a step's time in which the share that transfers take is told; what changes less cuts no
+span. The interference itself is known to a few of them at best."""
+
 
 class Engine(Lifecycle):
     """A replica of the model with its queue, its batch and its memory."""
@@ -220,7 +224,9 @@ class Engine(Lifecycle):
 
     def _stretch(self) -> int:
         """How much longer steps take that begin at this instant, in 1/PLAIN."""
-        taken = self.traffic() if self.traffic is not None else 0.0
+        taken = 0.0
+        if self.traffic is not None:
+            taken = round(GRAIN * self.traffic()) / GRAIN
         return round(PLAIN * self._pace * (1 + taken))
 
     def _commit(self) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from math import ceil, inf
 
-from kvsim.sim.clock import LANDED, Alarm, Clock
+from kvsim.sim.clock import LANDED, Alarm, Clock, ring
 from kvsim.units import SECOND, Ns
 
 LOAD, STORE = 0, 1
@@ -29,6 +29,10 @@ class Link:
     places: int | None = None
     """Transfers at a time; None for any number. Others wait, loads and the earlier first."""
     flows: "dict[Flow, None]" = field(default_factory=dict, init=False, repr=False)
+    on_change: "dict[Callable[[], None], None]" = field(
+        default_factory=dict, init=False, repr=False
+    )
+    """Called when what flows over it has changed: steps may run slower or faster from now on."""
     bytes: int = field(default=0, init=False)
     """All bytes that have landed over it."""
     busy: Ns = field(default=0, init=False)
@@ -62,20 +66,25 @@ class Flow:
     """When its first byte flowed."""
 
 
+def watch(links: Iterable[Link], changed: Callable[[], None]) -> None:
+    """Let `changed` be called when what flows over any of `links` has changed."""
+    for link in links:
+        link.on_change[changed] = None
+
+
 class Fabric:
     """All links of a machine room."""
 
     def __init__(self, clock: Clock, links: Iterable[Link] = ()) -> None:
         self.clock = clock
         self.links = {link.name: link for link in links}
-        self.on_change: list[Callable[[], None]] = []
-        """Called when rates have changed: steps may run slower or faster from now on."""
         self._flows: dict[Flow, None] = {}
         self._queue: list[Flow] = []
         self._booked: Ns = 0
         """Until when progress is booked."""
         self._alarm: Alarm | None = None
-        self._outdated = False
+        self._due: Ns | None = None
+        """When the alarm fires: the next flow has landed."""
 
     def send(
         self,
@@ -96,9 +105,7 @@ class Fabric:
         flow = Flow(path, size, rank, landed, ceiling, now, size - sent)
         latency = 0 if goes_on else sum(link.latency for link in path)
         if latency:
-            alarm = Alarm(self.clock, now + latency, LANDED)
-            assert alarm.callbacks is not None
-            alarm.callbacks.append(lambda event: self._enter(flow))
+            ring(self.clock, now + latency, LANDED, lambda: self._enter(flow))
         else:
             self._enter(flow)
         return flow
@@ -120,7 +127,7 @@ class Fabric:
         self._book()
         self._queue.append(flow)
         self._admit()
-        self._share()
+        self._share({})
 
     def _admit(self) -> None:
         """Let those that wait flow, the higher rank and the earlier first."""
@@ -149,8 +156,12 @@ class Fabric:
         for link in {link: None for flow in self._flows for link in flow.path}:
             link.busy += passed
 
-    def _share(self) -> None:
-        """New rates for all flows, and an alarm for the first to land."""
+    def _share(self, touched: dict[Link, None]) -> None:
+        """New rates for all flows, and an alarm for the first to land.
+
+        `touched` are the links that flows have left.
+        """
+        before = [flow.rate for flow in self._flows]
         loads = [flow for flow in self._flows if flow.rank == LOAD]
         if loads:
             _fill(loads)
@@ -160,15 +171,16 @@ class Fabric:
         nearest = min(
             [flow.left / flow.rate for flow in self._flows if flow.rate > 0], default=None
         )
-        if self._alarm is not None:
-            self._alarm.callbacks = []
-            self._alarm = None
-        if nearest is not None:
-            at = now + ceil(nearest * SECOND - DUST)
-            self._alarm = Alarm(self.clock, max(at, now), LANDED)
-            assert self._alarm.callbacks is not None
-            self._alarm.callbacks.append(lambda event: self._land())
-        for changed in self.on_change:
+        at = None if nearest is None else max(now, now + ceil(nearest * SECOND - DUST))
+        if at != self._due or self._alarm is None:
+            if self._alarm is not None:
+                self._alarm.callbacks = []
+            self._alarm = None if at is None else ring(self.clock, at, LANDED, self._land)
+            self._due = at
+        for flow, rate in zip(self._flows, before, strict=True):
+            if flow.rate != rate:
+                touched.update(dict.fromkeys(flow.path))
+        for changed in {changed: None for link in touched for changed in link.on_change}:
             changed()
 
     def _land(self) -> None:
@@ -188,7 +200,7 @@ class Fabric:
                 link.bytes += flow.size
                 link.delay += max(0, now - flow.started - expected)
         self._admit()
-        self._share()
+        self._share({link: None for flow in done for link in flow.path})
         for flow in done:
             flow.landed()
 
@@ -197,9 +209,9 @@ HALF_NS = 0.5
 
 
 def _fill(flows: list[Flow]) -> None:
-    """Max-min fair rates by progressive filling, given what higher ranks take of the links."""
+    """Max-min fair rates, given what higher ranks take of the links."""
     room: dict[Link, float] = {}
-    crowd: dict[Link, int] = {}
+    wanted: dict[Link, float] = {}
     for flow in flows:
         for link in flow.path:
             if link not in room:
@@ -207,24 +219,32 @@ def _fill(flows: list[Flow]) -> None:
                 if flow.rank != LOAD:
                     taken = sum([other.rate for other in link.flows if other.rank < flow.rank])
                 room[link] = max(0.0, link.bandwidth - taken)
-            crowd[link] = crowd.get(link, 0) + 1
-    if len(crowd) == sum(len(flow.path) for flow in flows):
-        for flow in flows:  # nobody meets anybody, as is most often so
-            flow.rate = min(flow.ceiling, min([room[link] for link in flow.path]))
-        return
-    open_flows = dict.fromkeys(flows)
-    while open_flows:
-        share = min(room[link] / count for link, count in crowd.items() if count)
-        capped = [flow for flow in open_flows if flow.ceiling <= share]
+        flow.rate = min(flow.ceiling, min([room[link] for link in flow.path]))
+        for link in flow.path:
+            wanted[link] = wanted.get(link, 0.0) + flow.rate
+    crowded = {link for link, rate in wanted.items() if rate > room[link]}
+    if crowded:  # links with room for all that their flows could do elsewhere divide nothing
+        _divide([flow for flow in flows if not crowded.isdisjoint(flow.path)], crowded, room)
+
+
+def _divide(flows: list[Flow], crowded: set[Link], room: dict[Link, float]) -> None:
+    """Progressive filling of the `crowded` links; a flow's rate so far is the most it can do."""
+    crowd = dict.fromkeys(crowded, 0)
+    paths = {flow: [link for link in flow.path if link in crowd] for flow in flows}
+    for path in paths.values():
+        for link in path:
+            crowd[link] += 1
+    while paths:
+        share = min([room[link] / count for link, count in crowd.items() if count])
+        capped = [flow for flow in paths if flow.rate <= share]
         if capped:
-            share = min(flow.ceiling for flow in capped)
-            fixed = [flow for flow in capped if flow.ceiling == share]
+            share = min([flow.rate for flow in capped])
+            fixed = [flow for flow in capped if flow.rate == share]
         else:
             full = {link for link, count in crowd.items() if count and room[link] / count <= share}
-            fixed = [flow for flow in open_flows if not full.isdisjoint(flow.path)]
+            fixed = [flow for flow, path in paths.items() if not full.isdisjoint(path)]
         for flow in fixed:
             flow.rate = share
-            del open_flows[flow]
-            for link in flow.path:
+            for link in paths.pop(flow):
                 room[link] = max(0.0, room[link] - share)
                 crowd[link] -= 1

@@ -102,6 +102,8 @@ class Parking:
             self.restoring.open(sequence, rest, is_new)
         if not first:
             self.restoring.fill(sequence)
+            if sequence.is_stuck:
+                self._leave(sequence)
             return
         for piece in first if is_new else ():
             sequence.credit(piece.stretch.reach.tier.name, piece.end - piece.start)

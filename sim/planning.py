@@ -280,10 +280,13 @@ class Planning(Seats):
 
     def _prefill(self, sequence: Sequence, tokens: int) -> None:
         memory, now = self.memory, self.env.now
-        if sequence.swapped:
-            self._bring_back(sequence)
-            return
         if sequence not in self._running:
+            if self.preempting:
+                return  # it has just made room for another
+            if sequence.swapped:
+                self._bring_back(sequence)
+                self._stands = 1  # others may go on until it is here
+                return
             self._admit(sequence)
         tokens = sequence.within_reach(tokens)
         while not memory.extends(sequence, tokens):

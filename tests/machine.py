@@ -16,7 +16,7 @@ from kvsim.sim.casting import Casting
 from kvsim.sim.clock import PLAN, Clock, ring
 from kvsim.sim.cluster import Cluster
 from kvsim.sim.engine import Engine
-from kvsim.sim.fabric import Fabric, Link
+from kvsim.sim.fabric import Fabric, Link, watch
 from kvsim.sim.fleet import Fleet, Pool
 from kvsim.sim.handoff import Handoff, Push
 from kvsim.sim.hierarchy import Hierarchy
@@ -180,7 +180,8 @@ class Machine:
                     recorder, index, self.layers, self.window,
                 )  # fmt: skip
                 if self.disturbance:
-                    traffic = self._traffic(reaches)
+                    wires = [link for reach in reaches for link in (*reach.read, *reach.write)]
+                    traffic = self._traffic(wires)
             engine = Engine(
                 env, index, memory, self.timing, deepcopy(self.scheduler), self.preemption,
                 recorder, self.sights, cluster.follow, cluster.resume, self.max_context,
@@ -188,7 +189,7 @@ class Machine:
                 self.predictor() if self.predictor is not None else None,
             )  # fmt: skip
             if traffic is not None:
-                self.fabric.on_change.append(engine.disturbed)
+                watch(wires, engine.disturbed)
             cluster.engines.append(engine)
             cluster.entries.append(engine)
             engine.fresh_memory = self._memory
@@ -255,9 +256,9 @@ class Machine:
         }  # fmt: skip
         ring(cluster.env, at, PLAN - 1, does[what])
 
-    def _traffic(self, reaches: tuple[Reach, ...]) -> Callable[[], float]:
-        links = {link: None for reach in reaches for link in (*reach.read, *reach.write)}
-        return lambda: self.disturbance * sum(len(link.flows) for link in links)
+    def _traffic(self, links: list[Link]) -> Callable[[], float]:
+        flows = [link.flows for link in dict.fromkeys(links)]
+        return lambda: self.disturbance * sum(flow.rate > 0 for one in flows for flow in one)
 
     def _reach(self, index: int, tier: Below) -> Reach:
         place = 0 if tier.shared else index

@@ -23,6 +23,7 @@ from kvsim.scenario.workload import workload
 from kvsim.sim.clock import Clock
 from kvsim.sim.cluster import Cluster
 from kvsim.sim.engine import Engine
+from kvsim.sim.fabric import Link, watch
 from kvsim.sim.hierarchy import Hierarchy
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.objectives import Objectives
@@ -205,6 +206,7 @@ def _engine(
     sights = whole.sights(kind, part.pool.parallel.tensor)
     reaches = room.reaches(room.place(part.pool.parallel.gpus), part.gpu)
     hierarchy = traffic = None
+    wires: list[Link] = []
     if reaches and kept.caching:
         wires = [link for reach in reaches for link in (reach.read[-1], reach.write[0])]
         traffic = room.traffic(wires, part.timing.bandwidth)
@@ -239,5 +241,5 @@ def _engine(
     if kernel is not None and not kernel.spread and kept.caching:
         made.batch.sharing = Sharing(kernel)
     if traffic is not None:
-        room.fabric.on_change.append(made.disturbed)
+        watch(wires, made.disturbed)
     return made

@@ -9,6 +9,7 @@ from kvsim.scenario.disaggregate import Wires
 from kvsim.scenario.room import Room
 from kvsim.scenario.schema import WIDTHS, Scenario
 from kvsim.sim.cluster import Cluster
+from kvsim.sim.fabric import watch
 from kvsim.sim.migration import Emigration, Migration
 from kvsim.sim.swapping import Swap
 
@@ -47,8 +48,9 @@ def _swap(
         out, back = room.to_host(spot, part.gpu)
         engine.refuge = Swap(engine, room.fabric, spot.node, space, out, back)
         if engine.traffic is None:
-            engine.traffic = room.traffic((out[0], back[-1]), part.timing.bandwidth)
-            room.fabric.on_change.append(engine.disturbed)
+            wires = out[0], back[-1]
+            engine.traffic = room.traffic(wires, part.timing.bandwidth)
+            watch(wires, engine.disturbed)
     _fits(scenario, max(taken.values()))
 
 

@@ -14,6 +14,7 @@ from kvsim.sweep.table import MEASURED, row
 WIDTH, HEIGHT, LEFT, BOTTOM, EDGE = 860, 380, 80, 56, 20
 """Of the picture and its margins, in pixels; `EDGE` is the top's and the right's."""
 SHARES = ("attainment", "hit_rate", "kv_peak_fraction", "gpu_busy", "extrapolated")
+LATENCIES = ("ttft", "tpot")
 COST, GOOD = "usd_per_million_output_tokens", "goodput_rps"
 
 
@@ -120,7 +121,9 @@ def _table(points: Sequence[Point], rows: list[dict[str, object]], best: set[int
 
 
 def _head(name: str) -> str:
-    """`ttft_p99_s` as TTFT p99, s."""
+    """`ttft_p99_s` as TTFT p99, ms."""
+    if name.startswith(LATENCIES):
+        name = name.removesuffix("_s") + ", ms"
     for suffix, unit in (("_per_s", ", 1/s"), ("_rps", ", 1/s"), ("_s", ", s")):
         if name.endswith(suffix):
             name = name.removesuffix(suffix) + unit
@@ -143,6 +146,8 @@ def _number(name: str, value: object) -> str:
         return "–"
     if name in SHARES and isinstance(value, float):
         return f"{value * 100:.1f}"
+    if name.startswith(LATENCIES) and isinstance(value, float):
+        return f"{value * 1000:,.4g}" if value < 1 else f"{value * 1000:,.0f}"
     if isinstance(value, int):
         return f"{value:,}"
     return f"{value:,.0f}" if isinstance(value, float) and value >= 1000 else f"{value:.4g}"

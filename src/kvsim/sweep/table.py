@@ -11,12 +11,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MEASURED = {
-    "goodput_rps": "slo.goodput_rps", "attainment": "slo.attainment", "ttft_p50_s": "ttft_s.p50",
-    "ttft_p99_s": "ttft_s.p99", "tpot_p50_s": "tpot_s.p50", "tpot_p99_s": "tpot_s.p99",
+    "goodput_rps": "slo.goodput_rps",
+    "usd_per_million_output_tokens": "cost.usd_per_million_output_tokens",
+    "attainment": "slo.attainment",
+    "ttft_p50_s": "ttft_s.p50", "ttft_p99_s": "ttft_s.p99",
+    "tpot_p50_s": "tpot_s.p50", "tpot_p99_s": "tpot_s.p99",
     "output_tokens_per_s": "throughput.output_tokens_per_s", "hit_rate": "cache.hit_rate",
     "kv_peak_fraction": "memory.kv_peak_fraction", "gpu_busy": "gpu.busy_fraction",
-    "preemptions": "preemptions", "usd_per_million_output_tokens":
-    "cost.usd_per_million_output_tokens", "usd": "cost.usd", "duration_s": "duration_s",
+    "preemptions": "preemptions", "usd": "cost.usd", "duration_s": "duration_s",
     "finished": "requests.finished", "rejected": "requests.rejected",
     "extrapolated": "extrapolated_fraction",
 }  # fmt: skip
