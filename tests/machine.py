@@ -26,6 +26,7 @@ from kvsim.sim.metrics import Facts
 from kvsim.sim.migration import Emigration, Migration
 from kvsim.sim.physics import Peak, check
 from kvsim.sim.policy import (
+    Admission,
     Allocation,
     Eviction,
     Placement,
@@ -152,6 +153,8 @@ class Machine:
     disturbance: float = 0.0
     """Share of the HBM's bandwidth that each transfer on its links takes from a replica."""
     predictor: Callable[[], Predictor] | None = None
+    admission: Admission | None = None
+    """None: everybody may join the queue."""
     runs_ahead: bool = False
     roles: tuple[str, ...] = ()
     """Of the replicas: prefill and decode; all unified if left out."""
@@ -201,7 +204,7 @@ class Machine:
                 env, index, memory, self.timing, deepcopy(self.scheduler), self.preemption,
                 recorder, self.sights, cluster.follow, cluster.resume, self.max_context,
                 self.step_by_step, hierarchy, traffic, self.runs_ahead,
-                self.predictor() if self.predictor is not None else None,
+                self.predictor() if self.predictor is not None else None, self.admission,
             )  # fmt: skip
             if traffic is not None:
                 watch(wires, engine.disturbed)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
+from typing import Any
 
 from hypothesis import strategies as st
 from machine import BLOCK, TENSOR, Affine, Below, Machine
@@ -41,7 +42,7 @@ from kvsim.policies.router.round_robin import RoundRobin
 from kvsim.policies.scaling.queue import Queue
 from kvsim.policies.scaling.utilization import Utilization
 from kvsim.sim.batch import Windowed
-from kvsim.sim.policy import Scheduler, Store
+from kvsim.sim.policy import Admission, Scheduler, Store
 from kvsim.traces.request import Pause, Request
 from kvsim.units import MS, Ns
 
@@ -50,13 +51,28 @@ from kvsim.units import MS, Ns
 def schedulers(draw: st.DrawFn) -> Scheduler:
     """Any of the registry, with few seats and few tokens; half of them the usual one."""
     name = draw(st.sampled_from(["chunked_prefill"] * 8 + answers("scheduler").names()))
-    fields = {one.name for one in answers("scheduler").describe(name).parameters}
-    small = {
-        "tokens": draw(st.sampled_from([64, 128, 8192])),
-        "sequences": draw(st.integers(1, 8)),
-        "quantum": draw(st.integers(1, 20)),
-    }
-    return answers("scheduler").make({name: {k: v for k, v in small.items() if k in fields}})
+    return _made(
+        "scheduler",
+        name,
+        tokens=draw(st.sampled_from([64, 128, 8192])),
+        sequences=draw(st.integers(1, 8)),
+        quantum=draw(st.integers(1, 20)),
+    )
+
+
+@st.composite
+def admissions(draw: st.DrawFn) -> Admission | None:
+    """Any of the registry, that turns away some; mostly none."""
+    name = draw(st.sampled_from([None] * 6 + answers("admission").names()))
+    if name is None:
+        return None
+    return _made("admission", name, waiting=draw(st.integers(1, 4)), ttft=100 * MS)
+
+
+def _made(question: str, name: str, **small: int) -> Any:
+    """An answer with those of `small` that it has."""
+    fields = {one.name for one in answers(question).describe(name).parameters}
+    return answers(question).make({name: {k: v for k, v in small.items() if k in fields}})
 
 
 @st.composite
@@ -121,7 +137,7 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
             ]
         )
     )
-    scheduler = draw(schedulers())
+    scheduler, admission = draw(schedulers()), draw(admissions())
     router = draw(st.sampled_from([RoundRobin, LeastLoaded, PrefixAware]))
     replicas = draw(st.integers(1, 3))
     blocks = draw(st.sampled_from([45, 60, 90, 1000]))
@@ -170,9 +186,10 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
     return lambda step_by_step: Machine(
         blocks, replicas, timing, scheduler, router(), windows, sights, step_by_step, caching,
         longest, tiers=deepcopy(tiers), restore=restore(), disturbance=disturbance, layers=layers,
-        predictor=predictor, runs_ahead=ahead, roles=roles, push=push, incidents=incidents,
-        wire=wire, window=window, prefetch=prefetch, eviction=eviction, preemption=preemption,
-        scaling=scaling, startup=startup, casting=casting, allocation=allocation, state=state,
+        predictor=predictor, admission=admission, runs_ahead=ahead, roles=roles, push=push,
+        incidents=incidents, wire=wire, window=window, prefetch=prefetch, eviction=eviction,
+        preemption=preemption, scaling=scaling, startup=startup, casting=casting,
+        allocation=allocation, state=state,
         requests=requests, follow=follow,
     )  # fmt: skip
 

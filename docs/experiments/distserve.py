@@ -3,11 +3,13 @@
     python docs/experiments/distserve.py [LENGTHS.csv.gz]
 
 LENGTHS holds prompt and answer lengths of ShareGPT (num_prefill_tokens, num_decode_tokens); without
-it lengths are drawn log-normally with the same means. The text around the table is written by hand.
+it lengths are drawn log-normally with the same means, and the column says so. The text around the
+tables is written by hand.
 """
 
 import re
 import sys
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +26,12 @@ LIMIT = 2048
 BLOCKS = {1: 66144 // 16, 2: 163008 // 16, 4: 356736 // 16}
 """KV blocks by GPUs of a replica: its max_num_tokens.csv, OPT-13B."""
 REQUESTS = 1500
-MEANS = {"ShareGPT as shipped": None, "as recalled of the artifact": (755, 200)}
+SHIPPED = (607, 396)
+"""Means of the lengths in LENGTHS, prompt and answer."""
+RECALLED = (755, 200)
+"""Means of the artifact's sample."""
+ANSWERS = (100, 200, 300, 400)
+"""Mean answers for which lengths are varied."""
 
 
 class Setting(NamedTuple):
@@ -50,8 +57,12 @@ SETTINGS = (
 )
 
 
-def scenario(setting: Setting, lengths: Path | None, means: tuple[int, int] | None) -> Any:
-    """Poisson arrivals of requests to one setting."""
+VARIED = (SETTINGS[0], SETTINGS[-1])
+"""The published placement, and vLLM on one replica of the whole node."""
+
+
+def scenario(setting: Setting, lengths: Path | tuple[int, int]) -> Any:
+    """Poisson arrivals of requests, of recorded lengths or of means, to one setting."""
     pools = [
         {
             "role": role,
@@ -62,10 +73,10 @@ def scenario(setting: Setting, lengths: Path | None, means: tuple[int, int] | No
         for role, replicas, tensor in setting.pools
     ]
     load: dict[str, Any] = {"rate": "1/s", "requests": REQUESTS}
-    if means is None and lengths is not None:
+    if isinstance(lengths, Path):
         load["lengths"] = {"file": str(lengths)}
     else:
-        prompt, answer = means or (607, 396)
+        prompt, answer = lengths
         load["input_tokens"] = {"lognormal": {"mean": prompt, "cv": 1.0, "min": 4, "max": 1600}}
         load["output_tokens"] = {"lognormal": {"mean": answer, "cv": 1.0, "min": 2, "max": 448}}
     return parse(
@@ -91,7 +102,7 @@ def scenario(setting: Setting, lengths: Path | None, means: tuple[int, int] | No
     )
 
 
-def solve(task: tuple[Setting, Path | None, tuple[int, int] | None]) -> float:
+def solve(task: tuple[Setting, Path | tuple[int, int]]) -> float:
     """Requests per second and GPU; 0 where single requests miss the objectives."""
     try:
         return goodput(scenario(*task), 0.9).per_gpu
@@ -114,22 +125,42 @@ def shortened(path: Path) -> Path:
     return out
 
 
+def table(heads: Sequence[str], rows: Iterable[str], rates: Sequence[float]) -> str:
+    """Markdown: `rows` begin, `rates` follow, as many as there are `heads`."""
+    left = iter(rates)
+    lines = [f"{row} {' | '.join(f'{next(left):.2f}' for _ in heads)} |" for row in rows]
+    rule = "|---|---:|" + "---:|" * len(heads)
+    return "\n".join((f"| setting | GPUs | {' | '.join(heads)} |", rule, *lines))
+
+
+def begun(setting: Setting) -> str:
+    """A row's first two columns."""
+    gpus = sum(replicas * tensor for _, replicas, tensor in setting.pools)
+    return f"| {setting.name} | {gpus} |"
+
+
 def main() -> None:
-    """Search all, write the table."""
-    lengths = shortened(Path(sys.argv[1])) if len(sys.argv) > 1 else None
-    tasks = [(setting, lengths, means) for setting in SETTINGS for means in MEANS.values()]
-    with ProcessPoolExecutor(2) as pool:
-        found = iter(list(pool.map(solve, tasks)))
-    rows = ["| setting | GPUs | " + " | ".join(MEANS) + " |", "|---|---:|" + "---:|" * len(MEANS)]
-    for setting in SETTINGS:
-        gpus = sum(replicas * tensor for _, replicas, tensor in setting.pools)
-        rates = " | ".join(f"{next(found):.2f}" for _ in MEANS)
-        rows.append(f"| {setting.name} | {gpus} | {rates} |")
-    table = "\n".join(rows)
-    print(table)
+    """Search all, write the tables."""
+    sample = shortened(Path(sys.argv[1])) if len(sys.argv) > 1 else SHIPPED
+    samples = {
+        "ShareGPT as shipped" if isinstance(sample, Path) else "means of ShareGPT": sample,
+        "as recalled of the artifact": RECALLED,
+    }
+    answers = {f"{answer} out": (RECALLED[0], answer) for answer in ANSWERS}
     text = PAGE.read_text(encoding="utf-8")
-    mark = r"(<!-- goodput -->\n).*?(\n<!-- end -->)"
-    PAGE.write_text(re.sub(mark, lambda m: m[1] + table + m[2], text, flags=re.S), encoding="utf-8")
+    with ProcessPoolExecutor(2) as pool:
+        for mark, settings, lengths in (
+            ("goodput", SETTINGS, samples),
+            ("lengths", VARIED, answers),
+        ):
+            tasks = [(setting, one) for setting in settings for one in lengths.values()]
+            rates = list(pool.map(solve, tasks))
+            found = table(tuple(lengths), map(begun, settings), rates)
+            print(f"{found}\n")
+            place = rf"(<!-- {mark} -->\n).*?(\n<!-- end -->)"
+            assert re.search(place, text, flags=re.DOTALL), f"{PAGE} has no <!-- {mark} -->"
+            text = re.sub(place, lambda m, found=found: m[1] + found + m[2], text, flags=re.DOTALL)
+    PAGE.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

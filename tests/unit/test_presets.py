@@ -4,20 +4,25 @@ import pytest
 from commands import kvsim
 
 from kvsim.errors import InputError
-from kvsim.scenario.build import build
 from kvsim.scenario.load import dump, load, parse
 from kvsim.scenario.presets import preset, presets
+from kvsim.scenario.run import run
+
+FEW = {"multiturn": "sessions.sessions=20", "disaggregated": "open_loop.requests=50"}
+"""So many requests of each scenario."""
 
 
 @pytest.mark.parametrize("name", presets())
-def test_every_preset_can_be_built(name) -> None:
-    assert preset(name).source
-    changes = [f"policies.preset={name}"]
-    if preset(name).policies.get("allocation") not in ("reserve_max", "virtual_memory"):
+def test_every_preset_serves_the_scenario_it_is_made_for(name) -> None:
+    found = preset(name)
+    assert found.source
+    changes = [f"policies.preset={name}", f"workload.{FEW[found.scenario]}"]
+    if found.policies.get("allocation") not in ("reserve_max", "virtual_memory"):
         changes.append("cluster.tiers.dram.capacity=64 GiB")
-    scenario = load("multiturn", changes)
+    scenario = load(found.scenario, changes)
     assert scenario.policies.preset == name
-    build(scenario)
+    requests = run(scenario).summary["requests"]
+    assert requests["finished"] == requests["arrived"] > 0
 
 
 def test_what_is_said_beside_a_preset_wins() -> None:
@@ -41,3 +46,11 @@ def test_an_unknown_preset_is_named_with_what_was_perhaps_meant() -> None:
 
 def test_presets_are_listed() -> None:
     assert "CachedAttention" in kvsim("policies", "presets").stdout
+
+
+def test_one_preset_is_told_with_what_is_left_out_and_what_to_run() -> None:
+    told = kvsim("policies", "presets", "mooncake").stdout
+    assert "Qin et al." in told
+    assert "not replicated" in told.replace("\n", " ")
+    assert "router: kv_aware" in told
+    assert "kvsim run disaggregated --set policies.preset=mooncake" in told

@@ -8,6 +8,7 @@ from kvsim.cli.console import out, print_json
 from kvsim.cli.options import Json
 
 if TYPE_CHECKING:
+    from kvsim.scenario.presets import Preset
     from kvsim.sim.registry import Description
 
 app = typer.Typer(no_args_is_help=True, help="Policies: questions, answers, parameters.")
@@ -66,22 +67,52 @@ def show(
 
 
 @app.command("presets")
-def list_presets(json: Json = False) -> None:
+def list_presets(
+    name: Annotated[str | None, typer.Argument(help="All of this one, its note included.")] = None,
+    json: Json = False,
+) -> None:
     """Published systems that answer several questions at once: `policies: {preset: NAME}`."""
     from rich.markup import escape
     from rich.table import Table
 
     from kvsim.scenario.presets import preset, presets
 
-    found = [preset(name) for name in presets()]
+    found = [preset(one) for one in ([name] if name else presets())]
     if json:
         print_json({"presets": [one._asdict() for one in found]})
         return
+    if name:
+        _print_preset(found[0])
+        return
     table = Table("preset", "what it is", "its answers", box=None, pad_edge=False)
     for one in found:
-        answers = ", ".join(f"{question}: {answer}" for question, answer in one.policies.items())
-        table.add_row(one.name, escape(one.title), escape(answers))
+        table.add_row(one.name, escape(one.title), escape(", ".join(_answers(one))))
     out().print(table)
+
+
+def _print_preset(preset: "Preset") -> None:
+    console = out()
+    console.print(f"[bold]{preset.name}[/]: ", end="")
+    console.print(f"{preset.title}\n{preset.source}", markup=False)
+    for answer in _answers(preset):
+        console.print(f"  {answer}", markup=False)
+    if preset.note:
+        console.print(preset.note, markup=False)
+    command = f"kvsim run {preset.scenario} --set policies.preset={preset.name}"
+    console.print(f"Try it: {command}", markup=False, soft_wrap=True)
+
+
+def _answers(preset: "Preset") -> list[str]:
+    """As a scenario would write them."""
+    import yaml
+
+    return [
+        yaml.safe_dump({question: answer}, default_flow_style=True, sort_keys=False, width=1000)
+        .strip()
+        .removeprefix("{")
+        .removesuffix("}")
+        for question, answer in preset.policies.items()
+    ]
 
 
 def _print(described: "Description") -> None:

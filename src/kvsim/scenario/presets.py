@@ -18,6 +18,8 @@ class Preset(NamedTuple):
     note: str
     """What of it is not here, or goes by assumption."""
     policies: dict[str, Any]
+    scenario: str
+    """A shipped scenario with the pools it is made for."""
 
 
 def presets() -> list[str]:
@@ -34,7 +36,8 @@ def preset(name: str) -> Preset:
         raise InputError(f"policies.preset: there is no {name!r}.{perhaps(name, presets())}")
     found = yaml.safe_load((FOLDER / f"{name}.yaml").read_text(encoding="utf-8"))
     note = " ".join(found.get("note", "").split())
-    return Preset(name, found["title"], found["source"], note, found["policies"])
+    made_for = found.get("scenario", "multiturn")
+    return Preset(name, found["title"], found["source"], note, found["policies"], made_for)
 
 
 def complete(document: dict[str, Any]) -> None:
