@@ -17,7 +17,7 @@ check: .venv/developed  ## lint, types, import directions
 	$(BIN)/lint-imports
 
 laws: .venv/tested  ## the laws, with many more examples
-	$(BIN)/pytest tests/laws --hypothesis-profile=thorough
+	$(BIN)/pytest tests/laws --hypothesis-profile=thorough --timeout=7200
 
 kernels: .venv-kernels/installed  ## Triton kernels against float64, interpreted and compiled
 	.venv-kernels/bin/pytest tests/kernels tests/unit/test_calibrate.py

@@ -66,7 +66,8 @@ def admissions(draw: st.DrawFn) -> Admission | None:
     name = draw(st.sampled_from([None] * 6 + answers("admission").names()))
     if name is None:
         return None
-    return _made("admission", name, waiting=draw(st.integers(1, 4)), ttft=100 * MS)
+    waiting, ttft = draw(st.integers(1, 4)), draw(st.integers(5, 20)) * MS
+    return _made("admission", name, waiting=waiting, ttft=ttft)
 
 
 def _made(question: str, name: str, **small: int) -> Any:
