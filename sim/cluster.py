@@ -142,6 +142,11 @@ class Cluster:
             able = [one for one in self.decoders if one.refusal(sequence) is None]
         return able[self.router.decode(sequence, able, now)]
 
+    def _prefiller(self, sequence: Sequence) -> Engine:
+        """The replica that has computed the prompt of `sequence`."""
+        index = sequence.prefilled_by
+        return self.engines[sequence.replica if index is None else index]
+
     def peers(self) -> list[Engine]:
         """Replicas that decode and take requests."""
         return [one for one in self.decoders or self.entries if one.is_open]
@@ -165,7 +170,7 @@ class Cluster:
     def follow(self, sequence: Sequence, now: Ns) -> None:
         """`sequence` is over: its session's next turn will arrive."""
         if self.returning is not None:
-            self.returning.left(sequence, "turn", self.engines[sequence.replica])
+            self.returning.left(sequence, "turn", self._prefiller(sequence))
         turn = self.workload.next_turn(sequence.request, now)
         if turn is not None:
             self.expect(turn.arrival + self.host_before, turn.id, turn)
@@ -183,7 +188,7 @@ class Cluster:
     def resume(self, sequence: Sequence, at: Ns) -> None:
         """`sequence` comes back to its replica when its tool has answered."""
         if self.returning is not None:
-            self.returning.left(sequence, "tool", self.engines[sequence.replica])
+            self.returning.left(sequence, "tool", self._prefiller(sequence))
         self.expect(at, sequence.id, sequence)
 
     def _expect_known(self) -> Request | None:

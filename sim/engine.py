@@ -77,10 +77,8 @@ class Engine(Lifecycle):
         self._pace = 1.0
         """Times that steps take longer than they should: a straggler."""
         self.sleeper = Sleeper(env)
-        if hierarchy is not None:
-            hierarchy.carrier.on_land = (self.catch_up, self.poke)
-            if hierarchy.stores.every:
-                self.batch.rounds = Rounds(hierarchy.stores.every)
+        if hierarchy is not None and hierarchy.stores.every:
+            self.batch.rounds = Rounds(hierarchy.stores.every)
         self.process = env.process(self.run())
 
     # What happens to it

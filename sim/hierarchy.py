@@ -6,7 +6,7 @@ what they cost: they flow over the same links, and hold their source until they 
 
 from collections.abc import Callable
 
-from kvsim.sim.carrier import Carrier
+from kvsim.sim.carrier import Carrier, nothing
 from kvsim.sim.fabric import Fabric
 from kvsim.sim.looking_ahead import LookingAhead
 from kvsim.sim.memory import KVMemory
@@ -45,9 +45,24 @@ class Hierarchy:
         """Parts in which KV comes up: the model's layers, or 1 if it is used as a whole only."""
         self.classes = classes
         """Attention classes of the model."""
+        self.is_closed = False
+        """The memory it was for is lost."""
         self.carrier = Carrier(fabric, recorder, reaches, replica, layers)
         self.stores = Stores(memory, self.carrier, reaches)
         self.ahead = LookingAhead(memory, self.carrier, reaches, window)
+
+    def anew(self, memory: KVMemory) -> "Hierarchy":
+        """The same tiers, seen by a replica that has lost its memory and begins with `memory`.
+
+        What is on a wire lands in vain, or below, and touches the replica no more.
+        """
+        self.is_closed = self.stores.is_closed = True
+        self.carrier.on_land = (nothing, nothing)
+        self.ahead.look(())
+        return Hierarchy(
+            self.fabric, memory, self.timing, self.reaches, self.restore, self.classes,
+            self.recorder, self.carrier.replica, self.layers, self.ahead.window,
+        )  # fmt: skip
 
     def wanted(self, sequence: Sequence, ahead: int) -> list[Piece]:
         """What to bring up for `sequence`, with `ahead` tokens of others to be computed before it.
@@ -98,7 +113,7 @@ class Hierarchy:
             return
         tier, now = stretch.reach.tier, self.fabric.clock.now
         tier.tree.unlock(stretch.leaf, now)
-        if tier.placement.exclusive:
+        if tier.placement.exclusive and not self.is_closed:
             tier.tree.demoted += tier.tree.drop(stretch.leaf, stretch.start)
             self.recorder.level(tier, now)
 

@@ -51,9 +51,12 @@ class Lifecycle(Planning):
         for sequence in going:
             sequence.lost = max(sequence.lost, sequence.computed)
             sequence.leaf, sequence.computed, sequence.published = None, 0, 0
-            sequence.swapped = False
-            if sequence in self._coming:
-                sequence.landing = False
+            sequence.gap = sequence.landed = None
+            sequence.raw = sequence.projecting = 0
+            sequence.swapped = sequence.landing = sequence.brought = False
+            if sequence.parked is not None:
+                sequence.load += now - sequence.parked if sequence.admitted is None else 0
+                sequence.parked = None
             if sequence.admitted is not None:
                 sequence.preempted = now
                 self.recorder.preempted(sequence, self.index, "failure", now)
@@ -65,12 +68,16 @@ class Lifecycle(Planning):
             self.refuge.lose()
         self._offers.clear()
         self.prefilling.clear()
+        self._stuck.clear()
         self._chunks.clear()
         self._landed.clear()
         self._resumed.clear()
         self._silent = None
         self.memory = self.fresh_memory()
         follow(self.memory, self.index, self.env, self.recorder)
+        if self.hierarchy is not None and self.parking is not None:
+            self.parking.restoring.close()
+            self._reach(self.hierarchy.anew(self.memory))
         return going
 
     def remaining(self) -> list[Sequence]:

@@ -75,7 +75,8 @@ class LookingAhead:
     ) -> None:  # fmt: skip
         """It can be read from the first tier once it has landed."""
         first, carrier = self.reaches[0].tier, self.carrier
-        path = reach.read[:-1] or reach.read  # all but the wire to the GPU
+        # all but the wires to and from the GPU
+        path = tuple(dict.fromkeys(reach.read[:-1] + self.reaches[0].write[1:])) or reach.read
         row = carrier.bring(sequence, first, start, end, path)
 
         def landed() -> None:

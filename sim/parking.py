@@ -126,6 +126,8 @@ class Parking:
 
     def _landed(self, sequence: Sequence) -> None:
         """All layers of what `sequence` waited for are there: others may read it too."""
+        if self.restoring.is_closed:
+            return
         now = self.clock.now
         sequence.landing = False
         sequence.landed = now
@@ -142,6 +144,8 @@ class Parking:
 
     def _unpark(self, sequence: Sequence, tokens: int, raw: int) -> None:
         """The KV of `sequence` can be used: it is next, behind those whose KV came before."""
+        if self.restoring.is_closed:
+            return
         now = self.clock.now
         assert sequence.parked is not None
         sequence.computed += tokens

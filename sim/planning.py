@@ -57,7 +57,7 @@ class Planning(Seats):
         self.parking: Parking | None = None
         """Requests whose KV is on its way from a lower tier; None without tiers."""
         if hierarchy is not None:
-            self.parking = Parking(env, memory, hierarchy, self.waiting, self._lease)
+            self._reach(hierarchy)
         self._offers: deque[Offer] = deque()
         """Requests of others that wait for room here, in order."""
         self._landed: list[Sequence] = []
@@ -72,6 +72,12 @@ class Planning(Seats):
         """A prompt that has begun finds no room, and nobody can be preempted for it."""
         self._stands: int | None = None
         """Steps for which the plan stands; None as long as nothing happens."""
+
+    def _reach(self, hierarchy: Hierarchy) -> None:
+        """The tiers below this memory are seen through `hierarchy` from now on."""
+        self.hierarchy = hierarchy
+        self.parking = Parking(self.env, self.memory, hierarchy, self.waiting, self._lease)
+        hierarchy.carrier.on_land = (self.catch_up, self.poke)
 
     def predicted(self, sequence: SequenceView) -> float:
         """Tokens that its answer will have in all, by the scenario's predictor."""
@@ -185,6 +191,7 @@ class Planning(Seats):
             self.catch_up()
             self.memory.release(sequence, now)
             before.give(sequence)
+        self.poke()
 
     # Whose KV comes and goes
 

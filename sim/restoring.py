@@ -19,6 +19,9 @@ class Restoring:
         self.hierarchy = hierarchy
         self.filled = filled
         """Called when all of a gap has landed."""
+        self.is_closed = False
+        """The requests have gone elsewhere: what lands is let go."""
+        self._flowing: dict[Sequence, None] = {}
         self.gaps: dict[Sequence, list[Piece]] = {}
         """Who has a gap of which something is still to come, and what of it, in order."""
         block = hierarchy.memory.block_tokens
@@ -43,6 +46,7 @@ class Restoring:
     def fill(self, sequence: Sequence) -> None:
         """The gap of `sequence` begins to flow."""
         pieces = self.gaps[sequence]
+        self._flowing[sequence] = None
         if self.piece:
             self._claim(sequence)
             return
@@ -54,7 +58,7 @@ class Restoring:
                 left -= 1
                 self.hierarchy.carrier.on_land[0]()
                 self.hierarchy.let_go(piece)
-                if not left:
+                if not left and not self.is_closed:
                     self._fill(sequence)
                 self.hierarchy.carrier.on_land[1]()
 
@@ -63,8 +67,21 @@ class Restoring:
         for piece in pieces:
             self._fetch(sequence, piece, landed(piece))
 
+    def close(self) -> None:
+        """Nothing more is to come; what flows lands in vain."""
+        self.is_closed = True
+        for sequence in [one for one in self.gaps if one not in self._flowing]:
+            self._let_go(sequence)
+
+    def _let_go(self, sequence: Sequence) -> None:
+        for piece in self.gaps.pop(sequence):
+            self.hierarchy.let_go(piece)
+
     def _claim(self, sequence: Sequence, goes_on: bool = False) -> None:
         """The next piece from the end flows, unless computing has come there."""
+        if self.is_closed:
+            self._let_go(sequence)
+            return
         gap, block = sequence.gap, self.hierarchy.memory.block_tokens
         assert gap is not None
         front = -(max(sequence.computed, gap.front) // -block) * block
@@ -100,7 +117,7 @@ class Restoring:
     def _fill(self, sequence: Sequence) -> None:
         """All has landed that is loaded of `sequence`'s gap."""
         assert sequence.gap is not None
-        del self.gaps[sequence]
+        del self.gaps[sequence], self._flowing[sequence]
         sequence.gap.is_open = False
         sequence.close()
         self.filled(sequence)

@@ -32,7 +32,7 @@ class Returning:
             return
 
         def due() -> None:
-            if self._away.get(key) is sequence and engine.hierarchy is not None:
+            if self._away.get(key) is sequence and engine.is_up and engine.hierarchy is not None:
                 engine.catch_up()
                 engine.hierarchy.ahead.bring(sequence)
 

@@ -36,6 +36,8 @@ class Stores:
         self._writing: dict[tuple[Tier, int], Store | None] = {}
         """Stores on their way by tier and sequence, and what is to be stored behind them."""
         self._demotions = _demotions(memory, carrier, reaches)
+        self.is_closed = False
+        """The memory is lost: nothing more can be copied out of it."""
         self.every = gcd(*(reach.tier.placement.every for reach in reaches)) * memory.block_tokens
         """Tokens after which some tier may keep more of an answer that goes on; 0: never."""
 
@@ -121,7 +123,7 @@ class Stores:
             self.carrier.recorder.level(tier, at)
             self._make_room(tier)
             following = self._writing.pop((tier, sequence.id))
-            if following is not None:
+            if following is not None and not self.is_closed:
                 self._write(following)
             self.carrier.on_land[1]()
 

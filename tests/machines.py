@@ -159,7 +159,7 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
         replicas = len(roles)
     push = draw(st.sampled_from(["layerwise", "request"]))
     wire = draw(st.sampled_from([1e4, 1e6]))
-    if not tiers and draw(st.booleans()):
+    if draw(st.booleans()):
         which, at = draw(st.integers(0, replicas - 1)), draw(st.integers(0, 500)) * MS
         incidents = draw(
             st.sampled_from(

@@ -186,3 +186,32 @@ def test_layers_on_their_way_are_not_read_by_others() -> None:
     outcome = made.run()
     # what HBM still has is found by both; what is on its way is found by neither
     assert outcome["hit_hbm"][3] == outcome["hit_hbm"][2]
+
+
+def test_who_was_being_loaded_for_a_replica_that_fails_is_loaded_elsewhere() -> None:
+    """Half of the link goes on to serve the load that lands in vain: 5 blocks of it are left."""
+    shared = Below("dram", 1000, bandwidth=16_000.0, shared=True)
+    made = machine(shared, replicas=2, incidents=((304 * MS, 1, "fail"),))
+    made.send(160, 1, "0 ms", blocks=(0, 10), block_tokens=16)
+    made.send(16, 1, "100 ms", blocks=(50, 1), block_tokens=16)
+    made.send(176, 1, "200 ms", blocks=(100, 11), block_tokens=16)
+    made.send(160, 1, "300 ms", blocks=(0, 10), block_tokens=16)
+    outcome = made.run()
+    assert outcome["replica_decode"] == [0, 1, 0, 0]
+    assert outcome["hit_dram"] == [0, 0, 0, 144]
+    # 4 ms until the failure, 10 beside what is left of the first load, 4 for the last 4 blocks
+    assert outcome["load"][-1] == 18 * MS
+    assert outcome.ms("first_token")[-1] == 318 + 11.6
+    _, up, _ = made.below["dram", 0]
+    assert up.bytes == 2 * 144
+
+
+def test_what_was_being_stored_when_a_replica_failed_can_be_read() -> None:
+    shared = Below("dram", 1000, bandwidth=16_000.0, shared=True)
+    made = machine(shared, replicas=2, incidents=((30 * MS, 0, "fail"),))
+    made.send(160, 1, "0 ms", blocks=(0, 10), block_tokens=16)
+    made.send(160, 1, "100 ms", blocks=(0, 10), block_tokens=16)
+    outcome = made.run()
+    assert outcome["replica_decode"] == [0, 1]
+    assert outcome["hit_dram"] == [0, 144]
+    assert outcome.ms("first_token") == [26, 100 + 9 + 11.6]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from kvsim.errors import InputError
-from kvsim.scenario.schema import Incident, Scenario, Tiers
+from kvsim.scenario.schema import Incident, Scenario
 from kvsim.sim.clock import PLAN, ring
 from kvsim.sim.cluster import Cluster
 from kvsim.units import Ns
@@ -16,11 +16,6 @@ def arm(scenario: Scenario, cluster: Cluster) -> None:
             raise InputError(
                 f"events.{place}.replica: there is no replica {event.replica}; they count from 0 "
                 f"to {len(cluster.engines) - 1}."
-            )
-        if event.fail and scenario.cluster.tiers != Tiers():
-            raise InputError(
-                f"events.{place}.fail: a replica with tiers below HBM cannot fail yet; leave out "
-                "cluster.tiers or the event."
             )
         _arm(event, cluster)
 
