@@ -94,8 +94,13 @@ class Planning(Seats):
     def refuses(self, sequence: Sequence, now: Ns) -> str | None:
         """Why this replica does not take `sequence`; None if it does."""
         reason = self.refusal(sequence)
-        if reason is None and self.admission is not None:
-            return self.admission.refuses(sequence, self, now)
+        if reason is not None or self.admission is None:
+            return reason
+        late = [one for _, one in self._late]
+        self.waiting.extend(late)  # they are in the queue, whenever the next step is planned
+        reason = self.admission.refuses(sequence, self, now)
+        for _ in late:
+            self.waiting.pop()
         return reason
 
     def _plan(self) -> None:
