@@ -108,8 +108,9 @@ def read_json(path: Path) -> dict[str, Any]:
     """The parts of a calibration file. Raises InputError that names the file."""
     import json
 
+    text = read_file(path)
     try:
-        found = json.loads(read_file(path))
+        found = json.loads(text)
     except ValueError as error:
         raise InputError(f"{path} is not JSON: {error}.") from None
     if not isinstance(found, dict) or "devices" not in found:

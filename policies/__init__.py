@@ -1,5 +1,6 @@
 """The answers to the machine's questions: a folder per question, a file per answer."""
 
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from typing import Any
@@ -14,6 +15,7 @@ def questions() -> list[str]:
     return sorted(module.name for module in iter_modules(__path__) if module.ispkg)
 
 
+@cache
 def answers(question: str) -> Registry[Any]:
     """The registry of a question, with every file of its folder loaded."""
     if question not in questions():

@@ -106,6 +106,13 @@ def test_check_says_which_claim_fails(chat, tmp_path):
         (["goodput", "{chat}", "--set", "slo={}"], "goodput needs objectives"),
         (["sweep", "{chat}", "--grid", "cluster.gpu"], "cluster.gpu"),
         (["sweep", "{chat}", "--grid", "cluster.gpu=h100-sxm", "--executor", "slurm"], "slurm"),
+        (["sweep", "nowhere", "--grid", "cluster.gpu=h100-sxm"], "no scenario 'nowhere'"),
+        (["sweep", "{chat}", "--grid", "cluster.gpu=h100-sxm", "--set", "slot=1"], "key 'slot'"),
+        (
+            ["sweep", "{chat}", "--grid", "cluster.gpu=h100-sxm", "--out", "{chat}"],
+            "cannot be made",
+        ),
+        (["plan", "{chat}", "--space", "placement", "--out", "{chat}"], "cannot be made"),
         (["plan", "{chat}", "--space", "nothing.yaml"], "nothing.yaml"),
         (["check", "nowhere", "--assert", "ttft_s.p99 < 2 s"], "nowhere is no run folder"),
     ],

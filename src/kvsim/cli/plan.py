@@ -33,6 +33,7 @@ def plan(
 ) -> None:
     """Search a space of configurations for the cheapest that meets the SLO."""
     from kvsim.errors import InputError, perhaps
+    from kvsim.sweep.grid import make
     from kvsim.sweep.plan import OBJECTIVES
     from kvsim.sweep.plan import plan as search
     from kvsim.sweep.plan import space as read
@@ -40,7 +41,7 @@ def plan(
     if minimize not in OBJECTIVES:
         raise InputError(f"--minimize: found {minimize!r}.{perhaps(minimize, OBJECTIVES)}")
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make(folder)
     found = search(scenario, tuple(changes or ()), read(space), minimize, trials, folder,  # type: ignore[arg-type]
                    _quiet if json else _tell)  # fmt: skip
     best = found[0] if found[0].met else None

@@ -34,6 +34,7 @@ def sweep(
     import os
 
     from kvsim.errors import InputError
+    from kvsim.scenario import load
     from kvsim.sweep.grid import axes, solved
     from kvsim.sweep.table import row, write
 
@@ -41,6 +42,7 @@ def sweep(
         raise InputError(f"--executor: found {executor!r}; allowed: process, ray.")
     asked = axes(grid or ())
     sets = tuple(changes or ())
+    load(scenario, sets)  # what is wrong with all points is told once, before any
     place = folder or (None if json else _default(scenario, asked, sets))
     points = place / "points" if place is not None else None
     if points is not None and not resume:

@@ -6,9 +6,8 @@ from kvsim.calibration import attending, calibrated, engine
 from kvsim.calibration.engine import EngineProfile
 from kvsim.calibration.residing import Residing
 from kvsim.errors import InputError
-from kvsim.hardware import GPU, gpu, host
+from kvsim.hardware import GPU, gpu, host, nic
 from kvsim.models import Model, model
-from kvsim.policies import answers
 from kvsim.scenario.allocating import agree, allocation
 from kvsim.scenario.capacity import Capacity, capacity, shape
 from kvsim.scenario.choices import answer, answer_of_tier, check
@@ -75,6 +74,7 @@ def build(scenario: Scenario, step_by_step: bool = False) -> Machine:
     """The machine a scenario describes. Raises InputError for what cannot be."""
     check(scenario.policies)
     host(scenario.cluster.node.host)
+    nic(scenario.cluster.network)
     kind = model(scenario.model)
     profile = engine(scenario.engine)
     tokens = step_tokens(scenario, kind)
@@ -141,8 +141,7 @@ def replica(
     spec = scenario.policies.timing
     if spec is None:
         spec = "fitted" if calibrated(device.name) else "roofline"
-    timing = answers("timing").make(spec)
-    step_time = timing.step_time(
+    step_time = answer("timing", spec).step_time(
         kind,
         device,
         tensor=parallel.tensor,

@@ -22,6 +22,7 @@ def check(policies: Policies) -> None:
         "scheduler",
         "preemption",
         "restore",
+        "prefetch",
         "attention",
         "residency",
         "admission",

@@ -32,7 +32,7 @@ def find(name: str) -> Path:
         return path / "scenario.yaml"  # a run folder stands for what was run
     if path.name == name and path.stem in names() and path.suffix in ("", ".yaml"):
         return SHIPPED / f"{path.stem}.yaml"
-    if path.is_dir():
+    if name and path.is_dir():
         raise InputError(f"{name} is a folder without a scenario.yaml; a scenario is a YAML file.")
     raise InputError(
         f"There is no scenario {name!r}: no such file, and none of that name is shipped."

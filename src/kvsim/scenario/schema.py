@@ -23,6 +23,10 @@ WIDTHS = {"fp32": 32, "bf16": 16, "fp16": 16, "fp8": 8, "int8": 8, "fp4": 4, "in
 """Bits per element of each number format."""
 
 
+REPLICAS = 10_000
+"""Of a pool, at most: the largest of which building takes seconds."""
+
+
 class Precision(Part):
     """Number formats."""
 
@@ -63,7 +67,7 @@ class Autoscale(Part):
     """Between which numbers of replicas a pool may change its size, and what starting one takes."""
 
     min: int = Field(1, ge=1)
-    max: int = Field(ge=1)
+    max: int = Field(ge=1, le=REPLICAS)
     startup: Duration | None = None
     """From the decision to the first request; if left out, the weights are read from the node's
     drives, and the engine starts."""
@@ -82,7 +86,7 @@ class Pool(Part):
 
     role: Literal["unified", "prefill", "decode"] = "unified"
     """Prefill instances compute prompts and hand KV to decode instances."""
-    replicas: int = Field(1, ge=1)
+    replicas: int = Field(1, ge=1, le=REPLICAS)
     autoscale: Autoscale | None = None
     """How far `policies.scaling` may change their number; `replicas` is what it begins with."""
     parallel: Parallel = Parallel()

@@ -137,13 +137,21 @@ def solve(name: str, changes: tuple[str, ...], values: Values, folder: Path | No
     return Point(values, key(scenario), summary, error)
 
 
+def make(folder: Path) -> None:
+    """A folder for results, if it is not there. Raises InputError where there can be none."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder} cannot be made: {error.strerror}.") from None
+
+
 def solved(
     name: str, changes: tuple[str, ...], grid: dict[str, list[Any]], folder: Path | None = None,
     jobs: int = 1, executor: str = "process", told: Callable[[Point], None] = lambda point: None,
 ) -> list[Point]:  # fmt: skip
     """Every point of a grid, in its order, `jobs` at a time; `told` hears each."""
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
+        make(folder)
     asked = list(combinations(grid))
     found = []
     for point in _each(name, changes, asked, folder, jobs, executor):
