@@ -53,7 +53,9 @@ class Lifecycle(Planning):
             sequence.leaf, sequence.computed, sequence.published = None, 0, 0
             sequence.gap = sequence.landed = None
             sequence.raw = sequence.projecting = 0
-            sequence.swapped = sequence.landing = sequence.brought = False
+            sequence.swapped = sequence.brought = False
+            if sequence not in self._leaving:  # who lands elsewhere is told there
+                sequence.landing = False
             if sequence.parked is not None:
                 sequence.load += now - sequence.parked if sequence.admitted is None else 0
                 sequence.parked = None
