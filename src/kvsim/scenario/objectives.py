@@ -18,7 +18,7 @@ from kvsim.scenario.part import Duration, Part, shown_time
 from kvsim.sim.objectives import COMPARED, Bound, Limit, Times
 from kvsim.sim.objectives import Objectives as Asked
 from kvsim.sim.objectives import Targets as Asks
-from kvsim.units import Ns, duration
+from kvsim.units import duration
 
 if TYPE_CHECKING:
     from kvsim.sim.unloaded import Unloaded
@@ -33,17 +33,10 @@ def limit(found: object) -> Limit | None:
         return None
     scaled = _TIMES.fullmatch(str(found))
     if scaled is None:
-        return some(duration(found))
+        return duration(found)
     if float(scaled[1]) == 0:
         raise ValueError(f"{found!r} is nothing; write a number of times above 0, as in '5x'.")
     return Times(float(scaled[1]))
-
-
-def some(found: Ns) -> Ns:
-    """An objective that can be met."""
-    if found == 0:
-        raise ValueError("nobody takes no time; write a duration above 0, as in '50 ms'.")
-    return found
 
 
 def bound(found: object) -> Bound | None:
@@ -67,7 +60,6 @@ def _kept(read: Callable[[object], Any]) -> tuple[PlainValidator, PlainSerialize
     return PlainValidator(read), PlainSerializer(_shown)
 
 
-Taken = Annotated[Duration, AfterValidator(some)]
 Target = Annotated[Limit | None, *_kept(limit)]
 Condition = Annotated[Bound | None, *_kept(bound)]
 
@@ -83,12 +75,12 @@ class Targets(Part):
     """To the last token."""
     normalized: Target = None
     """The same, per token of the answer."""
-    itl_p50: Taken | None = None
+    itl_p50: Duration | None = None
     """Of a request's own times between tokens; half of them keep within it..."""
-    itl_p90: Taken | None = None
-    itl_p95: Taken | None = None
-    itl_p99: Taken | None = None
-    itl_max: Taken | None = None
+    itl_p90: Duration | None = None
+    itl_p95: Duration | None = None
+    itl_p99: Duration | None = None
+    itl_max: Duration | None = None
     """...or all."""
 
     def asks(self) -> Asks:
