@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 TORCH ?= torch==2.13.0
 
-.PHONY: demo test check kernels laws bench golden notebooks size build figures clean
+.PHONY: demo test check kernels laws bench fast golden notebooks size build figures clean
 
 demo: .venv/installed  ## run the first scenario
 	$(BIN)/kvsim run scenarios/multiturn.yaml
@@ -24,6 +24,9 @@ kernels: .venv-kernels/installed  ## Triton kernels against float64, interpreted
 
 bench: .venv/developed  ## speed, beside a bare loop measured in the same run
 	$(BIN)/python tests/bench/bench.py
+
+fast: .venv-fast/installed  ## compiled by mypyc in .venv-fast: the same results, in less than half the time
+	.venv-fast/bin/pytest tests/golden tests/laws -n auto --dist worksteal
 
 golden: .venv/tested  ## accept changed golden numbers; say why in the commit
 	$(BIN)/pytest tests/golden --update-golden
@@ -60,5 +63,12 @@ build: .venv/developed  ## sdist and wheel, each installed into an empty environ
 	.venv-kernels/bin/pip install -q -e '.[test]'
 	touch $@
 
+.venv-fast/installed: pyproject.toml setup.py $(wildcard sim/*.py calibration/*.py models/attention.py)
+	rm -rf build .venv-fast
+	$(PYTHON) -m venv .venv-fast
+	.venv-fast/bin/pip install -q 'setuptools>=77' wheel 'mypy[mypyc]>=1.10' types-PyYAML '.[test]'
+	KVSIM_COMPILE=1 .venv-fast/bin/pip install -q --no-build-isolation --no-deps --force-reinstall .
+	touch $@
+
 clean:
-	rm -rf .venv .venv-kernels dist build runs
+	rm -rf .venv .venv-fast .venv-kernels dist build runs

@@ -5,6 +5,7 @@ some token visits), the KV that is attended to and written, and the states of li
 Activations may stay in L2 and are not counted.
 """
 
+from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -67,9 +68,9 @@ class Ledger:
         self.byte_times = [self._time(b * self._per_byte) for b in self._bytes]
         self._asked: Work | None = None
         self._answer = Amount(0, 0, 0, 0)
-        self.products = cache(self.products)  # type: ignore[method-assign]
+        self.products: Callable[[int, int], Amount] = cache(self._products)
 
-    def products(self, rows: int, sampled: int) -> Amount:
+    def _products(self, rows: int, sampled: int) -> Amount:
         """The matrix products of one sub-batch: `rows` tokens, of which `sampled` take a token."""
         flops = self._token_flops * rows + self._head_flops * sampled
         moved = 0

@@ -1,6 +1,6 @@
 """Operator times looked up in what was measured; the roofline where nothing was, and it says so."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cache
 from math import inf, log
@@ -48,6 +48,10 @@ class Decodes(NamedTuple):
     """Whether the class is one that was measured, or the same to a kernel."""
 
 
+Chunks = list[tuple[dict[int, Row], float]]
+"""Measured chunks that together stand for a class, and their weights: times over the history."""
+
+
 class Prompts(NamedTuple):
     """Measured prompt attention that stands for a class: times over `strain`."""
 
@@ -75,10 +79,11 @@ class Measured(Operators):
         super().__init__(gpu, weight_bits, kv_bits)
         self.table = table
         self.roofline = Roofline(gpu, weight_bits, kv_bits)
-        self.prefill = cache(self.prefill)  # type: ignore[method-assign]
-        self._products = cache(self._products)  # type: ignore[method-assign]
-        self._decodes = cache(self._decodes)  # type: ignore[method-assign]
-        self._prompts = cache(self._prompts)  # type: ignore[method-assign]
+        self._prefills: Callable[[Attention, int], Prefill] = cache(self._prefill)
+        self._products: Callable[[Gemms, int], Row | None] = cache(self._product)
+        self._decodes: Callable[[Attention, int], Decodes | None] = cache(self._decode)
+        self._prompts: Callable[[Attention], Prompts | None] = cache(self._prompt)
+        self._chunks: Callable[[Attention], Chunks] = cache(self._chunk)
 
     def gemm(self, shape: Gemms, m: int, bits: int) -> Timed:
         """From the table, if the shape lies in its grid; a wider one is cut into equal pieces."""
@@ -115,6 +120,9 @@ class Measured(Operators):
 
     def prefill(self, attention: Attention, tokens: int) -> Prefill:
         """Of the shape itself, or between those with more and with fewer query heads."""
+        return self._prefills(attention, tokens)
+
+    def _prefill(self, attention: Attention, tokens: int) -> Prefill:
         found = self._prompts(attention)
         if found is None:
             return self.roofline.prefill(attention, tokens)._replace(extrapolated=True)
@@ -126,11 +134,9 @@ class Measured(Operators):
     def chunk(self, attention: Attention, tokens: int, history: int) -> Prefill:
         """Measured by itself, where it was: few tokens on a long history leave cores idle."""
         difference = super().chunk(attention, tokens, history)
-        heads = [] if attention.window else self._like(attention, self.table.chunks)
-        found = _query_heads(heads, attention)
-        if not history or not found:
+        rows = self._chunks(attention)
+        if not history or not rows:
             return difference
-        rows = [(self.table.chunks[head], weight) for head, weight in found]
         alone = sum(weight * following(row, tokens, history) for row, weight in rows)
         sizes = rows[0][0]
         like = sizes[min((size for size in sizes if size >= tokens), default=max(sizes))]
@@ -173,14 +179,14 @@ class Measured(Operators):
                 return row, pieces
         return None, fewest
 
-    def _products(self, shape: Gemms, bits: int) -> Row | None:
+    def _product(self, shape: Gemms, bits: int) -> Row | None:
         grid = self.table.gemm.get(bits)
         if grid is None:
             return nearby(self.table.shapes[bits], shape, self.roofline, bits)
         times = interpolated(grid, shape, self.roofline, bits)
         return Row(grid.m, times) if times else None
 
-    def _decodes(self, attention: Attention, beside: int) -> Decodes | None:
+    def _decode(self, attention: Attention, beside: int) -> Decodes | None:
         table = self.table.decode
         if beside:
             table = {head: rows[beside] for head, rows in self.table.beside.items()}
@@ -202,7 +208,12 @@ class Measured(Operators):
         spread = inf if attention.window else SPREAD / kv_heads
         return Decodes(rows, kv_heads, spread, inside)
 
-    def _prompts(self, attention: Attention) -> Prompts | None:
+    def _chunk(self, attention: Attention) -> Chunks:
+        heads = [] if attention.window else self._like(attention, self.table.chunks)
+        found = _query_heads(heads, attention)
+        return [(self.table.chunks[head], weight) for head, weight in found]
+
+    def _prompt(self, attention: Attention) -> Prompts | None:
         window = attention.window or 0
         like = self._like(attention, self.table.prefill)
         same = [head for head in like if head.window == window]

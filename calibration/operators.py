@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
+from mypy_extensions import mypyc_attr
+
 from kvsim.calibration.table import Row
 from kvsim.hardware import GPU
 from kvsim.models import Attention
@@ -61,6 +63,7 @@ class Prefill(NamedTuple):
     extrapolated: bool
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class Operators(ABC):
     """Durations of one GPU's kernels. All in ns; pure."""
 

@@ -6,6 +6,7 @@ than the arithmetic of all of them at the rate of prompt attention; what a kerne
 launches and the merging of partial results by their log-sum-exps, is counted by itself.
 """
 
+from collections.abc import Callable
 from functools import cache
 
 from kvsim.calibration.ledger import ONE
@@ -31,7 +32,7 @@ class SharedPrefix(StepTime):
         share = Efficiency().prefill_flops
         self._times = [int(time / share) for time in inner.ledger.flop_times]
         """Arithmetic on one token read by one decode, by class, in 2**-20 ns."""
-        self.extra = cache(self.extra)  # type: ignore[method-assign]
+        self.extra: Callable[[int], int] = cache(self._extra)
 
     def pace(self, work: Work) -> Pace:
         """As `inner` for what is read, and no less than the arithmetic of what is attended to."""
@@ -64,7 +65,7 @@ class SharedPrefix(StepTime):
         )
         return work._replace(contexts=contexts, shared=0)
 
-    def extra(self, decodes: int) -> int:
+    def _extra(self, decodes: int) -> int:
         """Launches and merging in all layers, for `decodes` sequences, in 2**-20 ns."""
         kernel, inner = self.kernel, self.inner
         ns = 0.0

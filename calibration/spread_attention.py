@@ -1,5 +1,6 @@
 """Step times where a context's tokens, not its heads, are split over a replica's GPUs."""
 
+from collections.abc import Callable
 from functools import cache
 
 from kvsim.calibration.ledger import ONE
@@ -25,7 +26,7 @@ class SpreadAttention(StepTime):
         self._kept = [one.kv_heads for one in whole]
         self._copied = [one.kv_heads * inner.tensor for one in inner.classes]
         """KV heads that the GPUs keep between them, copies counted, where heads are split."""
-        self.merge = cache(self.merge)  # type: ignore[method-assign]
+        self.merge: Callable[[int], int] = cache(self._merge)
 
     def pace(self, work: Work) -> Pace:
         """As `inner`, for a fair share of the tokens, and the collectives."""
@@ -43,7 +44,7 @@ class SpreadAttention(StepTime):
         """No head is read twice."""
         return self.inner.bytes_moved(self._read(work))
 
-    def merge(self, decodes: int) -> int:
+    def _merge(self, decodes: int) -> int:
         """The three all-reduces of every layer, in 2**-20 ns: maxima, numerators, denominators."""
         operators, gpus = self.inner.operators, self.inner.tensor
         if gpus == 1:

@@ -14,6 +14,7 @@ takes through all layers, plus the hops between stages.
 """
 
 from bisect import bisect_left
+from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -102,10 +103,10 @@ class OperatorTimes(StepTime):
         """Reading one stored token, by class, in 2**-20 ns."""
         self._launch = engine.prompt_layer_ns * len(model.layers) * ONE
         """What the host takes for a step with prompts, in 2**-20 ns."""
-        self.fixed = cache(self.fixed)  # type: ignore[method-assign]
-        self.head = cache(self.head)  # type: ignore[method-assign]
-        self.curve = cache(self.curve)  # type: ignore[method-assign]
-        self.lag = cache(self.lag)  # type: ignore[method-assign]
+        self.fixed: Callable[[int], Fixed] = cache(self._fixed)
+        self.head: Callable[[int], Fixed] = cache(self._head)
+        self.curve: Callable[..., Curve] = cache(self._curve)
+        self.lag: Callable[[int, int, bool], int] = cache(self._lag)
         self._sizes = [operators.sizes(one) for one in self.classes]
         self._sees_all = [one.window is None for one in self.classes]
 
@@ -174,12 +175,12 @@ class OperatorTimes(StepTime):
             "host, states, hops": host,
         }
 
-    def fixed(self, rows: int) -> Fixed:
+    def _fixed(self, rows: int) -> Fixed:
         """Everything but attention and the LM head, for `rows` tokens of one sub-batch."""
         gemms, small, reduces, extrapolated = self._layers(rows)
         return Fixed(round((gemms + small + reduces) * ONE), extrapolated)
 
-    def head(self, rows: int) -> Fixed:
+    def _head(self, rows: int) -> Fixed:
         """The LM head and the sampler, for `rows` sampled tokens of one sub-batch."""
         if not rows:
             return Fixed(0, False)
@@ -229,12 +230,12 @@ class OperatorTimes(StepTime):
             slope += weight * slopes[piece]
         return int(time), int(slope), known
 
-    def lag(self, index: int, decodes: int, beside: bool) -> int:
+    def _lag(self, index: int, decodes: int, beside: bool) -> int:
         """What uneven contexts add: in 1/UNIT of reading as many tokens as the contexts deviate."""
         tiles = self.classes[index].kv_heads * -(-decodes // self.pipeline)
         return round(uneven(tiles / self.operators.gpu.sms, beside) * UNIT)
 
-    def curve(self, index: int, decodes: int, beside: int = 0) -> Curve:
+    def _curve(self, index: int, decodes: int, beside: int = 0) -> Curve:
         """Decode attention of one class for `decodes` sequences over all sub-batches.
 
         `beside`: in a step that holds so many tokens of prompts too.

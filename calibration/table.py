@@ -14,7 +14,7 @@ import gzip
 import hashlib
 import json
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from math import exp, log
@@ -168,7 +168,7 @@ def _rows(parts: list[dict[str, Any]], axis: str) -> dict[Head, dict[int, Row]]:
     return {Head(*part["head"]): _batches(part[axis]) for part in parts}
 
 
-def _batches(rows: dict[str, list[list[int]]]) -> dict[int, Row]:
+def _batches(rows: Mapping[Any, list[list[int]]]) -> dict[int, Row]:
     return {int(at): _row(row) for at, row in rows.items()}
 
 

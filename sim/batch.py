@@ -10,7 +10,7 @@ from math import isqrt
 from typing import NamedTuple
 
 from kvsim.sim.rounds import Rounds
-from kvsim.sim.sequence import Sequence
+from kvsim.sim.sequence import Sequence, Stay
 from kvsim.sim.sharing import Sharing
 
 
@@ -103,7 +103,7 @@ class DecodeBatch:
         self._offsets = self._squares = 0
         """Sums of stored tokens less steps, which do not change while a sequence decodes."""
         self._blocks = [0] * block_tokens
-        self._ends: list[tuple[int, int, Sequence]] = []
+        self._ends: list[Stay] = []
         self._sights = [_Sight(rule, block_tokens) for rule in windows]
         self.sharing: Sharing | None = None
         """What its sequences share, where the attention kernel makes use of that."""
@@ -116,14 +116,14 @@ class DecodeBatch:
         """From the next step on `sequence` takes a token each step."""
         stored, steps = sequence.computed, self.steps
         sequence._joined = steps
-        sequence._ends = entry = (steps + sequence.stretch, sequence.id, sequence)
+        sequence._stay = stay = Stay(steps + sequence.stretch, sequence.id, sequence)
         self.size += 1
         self.stored += stored
         offset = stored - steps
         self._offsets += offset
         self._squares += offset * offset
         self._blocks[(steps - stored) % self.block_tokens] += 1
-        heappush(self._ends, entry)
+        heappush(self._ends, stay)
         for sight in self._sights:
             sight.enter(sequence.id, stored, steps)
         if self.sharing is not None:
@@ -139,7 +139,7 @@ class DecodeBatch:
         sequence.generated += taken
         sequence.target += taken
         sequence._remaining -= taken
-        sequence._ends = None
+        sequence._stay = None
         stored = sequence.computed
         self.size -= 1
         self.stored -= stored
@@ -168,10 +168,10 @@ class DecodeBatch:
         """
         done: list[Sequence] = []
         ends = self._ends
-        while ends and ends[0][0] <= self.steps:
-            entry = heappop(ends)
-            sequence = entry[2]
-            if sequence._ends is entry:
+        while ends and ends[0].end <= self.steps:
+            stay = heappop(ends)
+            sequence = stay.sequence
+            if sequence._stay is stay:
                 self.leave(sequence)
                 done.append(sequence)
         return done
@@ -179,9 +179,9 @@ class DecodeBatch:
     def horizon(self) -> int:
         """Steps until the first sequence finishes or a window changes its growth."""
         ends = self._ends
-        while ends[0][2]._ends is not ends[0]:
+        while ends[0].sequence._stay is not ends[0]:
             heappop(ends)
-        nearest = ends[0][0]
+        nearest = ends[0].end
         for sight in self._sights:
             turn = sight.nearest()
             if turn is not None and turn < nearest:

@@ -33,11 +33,11 @@ class Link:
         default_factory=dict, init=False, repr=False
     )
     """Called when what flows over it has changed: steps may run slower or faster from now on."""
-    bytes: int = field(default=0, init=False)
+    bytes: int = 0
     """All bytes that have landed over it."""
-    busy: Ns = field(default=0, init=False)
+    busy: Ns = 0
     """Time with at least one flow."""
-    delay: Ns = field(default=0, init=False)
+    delay: Ns = 0
     """Time by which transfers landed later than they would have alone; booked on every link of
     their path."""
 

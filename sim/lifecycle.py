@@ -45,7 +45,7 @@ class Lifecycle(Planning):
         """Requests that have to start again elsewhere; memory is empty."""
         now = self.env.now
         for sequence in self._running:
-            if sequence._ends is not None:
+            if sequence._stay is not None:
                 sequence.silent = self._last_token(sequence)
         going = [one for one in self.remaining() if one not in self._paused]
         for sequence in going:
@@ -86,7 +86,7 @@ class Lifecycle(Planning):
         """Requests that are here and not finished, their counters brought up to date."""
         self.catch_up()
         for sequence in self._running:
-            if sequence._ends is not None:
+            if sequence._stay is not None:
                 self.batch.leave(sequence)
         parked = self.parking.parked if self.parking is not None else ()
         late = (sequence for _, sequence in self._late)

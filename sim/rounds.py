@@ -2,10 +2,10 @@
 
 from heapq import heappop, heappush
 
-from kvsim.sim.sequence import Sequence
+from kvsim.sim.sequence import Sequence, Stay
 
-Turn = tuple[int, int, int, tuple[int, int, Sequence]]
-"""At which step, whose, the step at which it joined, and its entry in the batch."""
+Turn = tuple[int, int, int, Stay]
+"""At which step, whose, the step at which it joined, and its time in the batch."""
 
 
 class Rounds:
@@ -17,9 +17,9 @@ class Rounds:
 
     def enter(self, sequence: Sequence, steps: int) -> None:
         """`sequence` has just joined a batch that has taken `steps` steps."""
-        assert sequence._ends is not None
+        assert sequence._stay is not None
         ahead = self.tokens - sequence.computed % self.tokens
-        heappush(self._turns, (steps + ahead, sequence.id, steps, sequence._ends))
+        heappush(self._turns, (steps + ahead, sequence.id, steps, sequence._stay))
 
     def steps(self, steps: int, most: int) -> int:
         """Steps to the next turn of a batch that has taken `steps`, or `most` if that is sooner."""
@@ -35,7 +35,7 @@ class Rounds:
             turn = heappop(turns)
             if self._decodes(turn):
                 at, _, joined, stay = turn
-                sequence = stay[2]
+                sequence = stay.sequence
                 found.append((sequence, sequence.computed + at - joined))
                 heappush(turns, (at + self.tokens, *turn[1:]))
         return found
@@ -43,4 +43,4 @@ class Rounds:
     def _decodes(self, turn: Turn) -> bool:
         """It has not left the batch since."""
         stay = turn[3]
-        return stay[2]._ends is stay
+        return stay.sequence._stay is stay

@@ -12,22 +12,17 @@ from kvsim.sim.batch import DecodeBatch
 from kvsim.sim.claiming import follow
 from kvsim.sim.clock import Clock
 from kvsim.sim.hierarchy import Hierarchy
+from kvsim.sim.livelock import THRASHING, LivelockError
 from kvsim.sim.memory import KVMemory
 from kvsim.sim.policy import SequenceView
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.sequence import Sequence
 from kvsim.units import Ns
 
-THRASHING = 200_000
-"""Preemptions in a row, with no request finished in between, that no healthy replica sees."""
 FOREVER = 1 << 40
 """Steps that no batch takes."""
 HBM = 0
 """Its place among the tiers."""
-
-
-class LivelockError(RuntimeError):
-    """Policies keep a replica busy with nothing: a fault of theirs, never of the input."""
 
 
 class Refuge(Protocol):
@@ -126,13 +121,13 @@ class Seats:
     def generated(self, sequence: SequenceView) -> int:
         """Tokens that `sequence` has taken by the last boundary."""
         assert isinstance(sequence, Sequence)
-        more = self.batch.steps - sequence._joined if sequence._ends is not None else 0
+        more = self.batch.steps - sequence._joined if sequence._stay is not None else 0
         return sequence.generated + more
 
     def stored(self, sequence: SequenceView) -> int:
         """Tokens of `sequence` whose KV is there at the last boundary."""
         assert isinstance(sequence, Sequence)
-        more = self.batch.steps - sequence._joined if sequence._ends is not None else 0
+        more = self.batch.steps - sequence._joined if sequence._stay is not None else 0
         return sequence.computed + more
 
     @property

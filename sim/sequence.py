@@ -1,6 +1,7 @@
 """The progress of one request through the machine. Mutable; what the trace says is in `Request`."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from kvsim.sim.prefix import Segment
 from kvsim.sim.timing import Chunk
@@ -29,13 +30,23 @@ class Gap:
     """Up to where the step that runs computes: it does not begin before that."""
 
 
+class Stay(NamedTuple):
+    """One time in a batch, from when a sequence joins until it leaves."""
+
+    end: int
+    """The step of the batch after which it leaves, if it is not taken out before."""
+    key: int
+    """The sequence's id, which breaks ties."""
+    sequence: "Sequence"
+
+
 class Sequence:
     """A request being served. Policies see it through `SequenceView`, without its output length."""
 
     __slots__ = (
-        "_ends",
         "_joined",
         "_remaining",
+        "_stay",
         "admitted",
         "asked",
         "brought",
@@ -83,7 +94,7 @@ class Sequence:
         self.generated = 0
         self._remaining = request.output_tokens
         """Tokens still to come: the future, hidden from policies."""
-        self._ends: tuple[int, int, Sequence] | None = None
+        self._stay: Stay | None = None
         """Its entry in the decode batch: after which step it is finished; None outside of one."""
         self._joined = 0
         self.leaf: Segment | None = None

@@ -8,8 +8,8 @@ from simpy.core import EmptySchedule
 
 from kvsim.sim.clock import Clock
 from kvsim.sim.cluster import Cluster
+from kvsim.sim.livelock import LivelockError
 from kvsim.sim.recorder import Recorder
-from kvsim.sim.seats import LivelockError
 from kvsim.units import Ns
 
 EVENTS_PER_LOOK = 4096

@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
+from mypy_extensions import mypyc_attr
+
 from kvsim.models import Attention
 from kvsim.units import Ns
 
@@ -63,6 +65,7 @@ class Pace(NamedTuple):
         return Pace(first, growth, steps, self.extrapolated)
 
 
+@mypyc_attr(allow_interpreted_subclasses=True)
 class StepTime(ABC):
     """The duration of a step on one replica. Pure: the same work, the same answer."""
 

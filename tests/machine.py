@@ -86,13 +86,13 @@ class Affine(StepTime):
         first = (self.base + computed * self.per_token + read * slope + projected) << FRACTION
         return Pace(first, sum(work.growing) * slope << FRACTION, steps, False)
 
-    def flops(self, work: Work) -> tuple[float, float]:
+    def flops(self, work: Work) -> tuple[int, int]:
         """Nobody asks."""
-        return 0.0, 0.0
+        return 0, 0
 
-    def bytes_moved(self, work: Work) -> tuple[float, float]:
+    def bytes_moved(self, work: Work) -> tuple[int, int]:
         """Nobody asks."""
-        return 0.0, 0.0
+        return 0, 0
 
 
 @dataclass
