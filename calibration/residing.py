@@ -17,6 +17,8 @@ EVERYTHING = 1 << 60
 class Residing(StepTime):
     """Step times of `inner` with things where `residence` puts them."""
 
+    counts_idle = True
+
     def __init__(self, inner: StepTime, residence: Residence, site: Site, inside: int) -> None:
         self.inner = inner
         self.peak_flops, self.bandwidth = inner.peak_flops, inner.bandwidth
@@ -59,8 +61,10 @@ class Residing(StepTime):
             gpu.extrapolated,
         )
         best = best.at_least(layer * self.layers + fill, more * self.layers)
-        up, down = self._carried_for(work, away)
-        return best.at_least(self._weights + up + fill, 0).at_least(down + fill, 0)
+        up, down = self._carried_for(work)
+        whole = 0 if self.worker.attends else self.layers
+        best = best.at_least(self._weights + up + layer * whole + fill, more * whole)
+        return best.at_least(down + fill, 0)
 
     def flops(self, work: Work) -> tuple[int, int]:
         """What the GPU computes."""
@@ -74,7 +78,7 @@ class Residing(StepTime):
         """What works side by side: GPU, worker, wire. They overlap and do not add up."""
         away = self._away(work)
         near = max(self._near(work), 1) if away < work.contexts[self._first] else 0
-        up, down = self._carried_for(work, away)
+        up, down = self._carried_for(work)
         found = {"GPU": self._gpu(work, away, near)[0].first, "wire": self._weights + max(up, down)}
         if self.worker is not None:
             seated = work.decodes - self._near(work) if away else 0
@@ -126,11 +130,16 @@ class Residing(StepTime):
                 growing[index] = 0
         return work._replace(contexts=tuple(contexts), growing=tuple(growing))
 
-    def _carried_for(self, work: Work, away: int) -> tuple[int, int]:
-        """KV of prompts over PCIe: histories up, new tokens down, as far as they live elsewhere."""
-        if not work.chunks or (not away and self.inside):
-            return 0, 0
-        share = away / work.contexts[self._first] if away else 1.0
+    def _carried_for(self, work: Work) -> tuple[int, int]:
+        """KV over PCIe as far as it lives elsewhere: histories of prompts up, new tokens down.
+
+        Prompts give way to decodes. A worker that attends is sent what decodes add anyway."""
         history = sum(chunk.history for chunk in work.chunks)
         tokens = sum(chunk.tokens for chunk in work.chunks)
-        return round(history * share * self._carried), round(tokens * share * self._carried)
+        others = work.contexts[self._first] + work.idle
+        outside = min(history + tokens, others + history + tokens - self.inside)
+        share = max(outside, 0) / (history + tokens) if work.chunks else 0.0
+        kept = tokens * share
+        if self.worker is not None and not self.worker.attends and self._away(work):
+            kept += work.decodes
+        return round(history * share * self._carried), round(kept * self._carried)

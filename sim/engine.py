@@ -94,8 +94,10 @@ class Engine(Lifecycle):
             self.sleeper.wake(PLAN + self.index)
             return
         matters = self.hierarchy is not None or self.scheduler.awaits(self)
-        if self.runs_ahead:
-            self._late.append((self.env.now, self.waiting.pop()))
+        is_delaying = self.admission is not None and self.admission.may_delay
+        if self.runs_ahead or is_delaying:
+            self._late.append((self.env.now if self.runs_ahead else 0, self.waiting.pop()))
+            matters = matters or is_delaying
         if self._span is not None and matters:
             self._cut(1 if self.runs_ahead else 0)
 
@@ -178,7 +180,8 @@ class Engine(Lifecycle):
         if self.is_draining:
             self._close()
         begun = self.prefilling or self._stuck
-        wanted = self.waiting or self._offers or self._landed or self.suspended or begun
+        coming = self._offers or self._landed or (self.spill is not None and self.spill.outside)
+        wanted = self.waiting or coming or self.suspended or begun
         if self._span is None:
             if self.is_up and (wanted or self.batch.size):
                 self.sleeper.wake(PLAN + self.index)
@@ -207,6 +210,8 @@ class Engine(Lifecycle):
                 batch.sharing.saved if batch.sharing is not None else 0,
                 batch.spread,
             )
+        if self.timing.counts_idle:
+            work = work._replace(idle=self._idle_tokens())
         pace = self.timing.pace(work)
         steps = 1
         if not (chunks or self.preempting or self.step_by_step or self._late):
@@ -219,6 +224,13 @@ class Engine(Lifecycle):
         self._span = span = Span(self._clock, pace, work, steps, self._stretch())
         self._steps = steps
         return span
+
+    def _idle_tokens(self) -> int:
+        """What those hold who take no token in the step that begins."""
+        computing = {sequence for sequence, _ in self._chunks}
+        others = (*self.prefilling, *self.suspended)
+        idle = sum(one.computed for one in others if one not in computing)
+        return idle + self.batch.stored if self._held else idle
 
     def _stretch(self) -> int:
         """How much longer steps take that begin at this instant, in 1/PLAIN."""
@@ -304,7 +316,10 @@ class Engine(Lifecycle):
         else:
             self.recorder.sampled_again(sequence, self.env.now)
             sequence.silent = None
-        if sequence.stretch and self.handoff is not None:
+        if sequence.stretch and sequence.leaf is None:
+            del self._running[sequence]
+            sequence.silent = self.env.now  # it waits outside
+        elif sequence.stretch and self.handoff is not None:
             self._hand_over(sequence)
         elif sequence.stretch and self._silent is not None:
             sequence.silent = self.env.now  # those it joins have been silent for longer

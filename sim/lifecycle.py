@@ -68,6 +68,8 @@ class Lifecycle(Planning):
             held.clear()
         if self.refuge is not None:
             self.refuge.lose()
+        if self.spill is not None:
+            self.spill.lose()
         self._offers.clear()
         self.prefilling.clear()
         self._stuck.clear()
@@ -91,5 +93,14 @@ class Lifecycle(Planning):
         parked = self.parking.parked if self.parking is not None else ()
         late = (sequence for _, sequence in self._late)
         moving = (*self._leaving, *self._coming)
-        there = (self._running, self._paused, parked, self.waiting, late, self._landed, moving)
+        there = (
+            self._running,
+            self._paused,
+            parked,
+            self.waiting,
+            late,
+            self._landed,
+            moving,
+            self.outside,
+        )
         return list(chain.from_iterable(there))

@@ -79,6 +79,7 @@ class KVMemory:
         Pieces that are claimed whole have room for every token in every layer: windows save none.
         """
         block = claim.block
+        caching = caching and not claim.outside
         claims: Claims | None = None
         if claim.whole:
             token_bytes = -((block_bytes + sum(one.block_bytes for one in windows)) // -block)

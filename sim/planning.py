@@ -103,6 +103,14 @@ class Planning(Seats):
             self.waiting.pop()
         return reason
 
+    def fits(self, sequence: SequenceView, tokens: int) -> bool:
+        """Whether a waiting request can be admitted with its first `tokens` stored."""
+        assert isinstance(sequence, Sequence)
+        if self.spill is None or sequence.leaf is not None:
+            return super().fits(sequence, tokens)
+        is_inside = not self.spill.outside and super().fits(sequence, tokens)
+        return is_inside or self.spill.takes(sequence, tokens)
+
     def _plan(self) -> None:
         """Make room for the next token of every decode, then carry out the scheduler's moves."""
         self.preempting = self._held = self._stalled = False
@@ -133,6 +141,8 @@ class Planning(Seats):
                 before = batch.demand(1)
                 self._seat_landed()
                 memory.grow(batch.demand(1) - before)
+        if not self.preempting:
+            self._bring_in()
         if self.parking is not None and self.waiting and not self.preempting:
             self.parking.fetch()
         if self.waiting or self.prefilling or self.suspended or self.scheduler.always:
@@ -140,6 +150,8 @@ class Planning(Seats):
             if self.preempting and not (self._chunks or batch.size or self._stalled):
                 self.preempting = False  # who has just left may come back at once
                 self._schedule()
+            if not (self._chunks or batch.size):
+                self._bring_in()  # the scheduler may have made room
             while self.parking is not None and not (self._chunks or batch.size):
                 if self._coming or self.vacating or not self.parking.give_back(self._release):
                     break
@@ -149,6 +161,15 @@ class Planning(Seats):
         if self._late and not (self._chunks or batch.size):
             self._welcome(self.env.now)  # no step is in their way
             self._plan()
+
+    def _bring_in(self) -> None:
+        """Those who wait outside come back as far as there is room."""
+        while self.spill is not None:
+            sequence = self.spill.returning()
+            if sequence is None:
+                return
+            self._coming[sequence] = None
+            self.spill.swap.bring_back(sequence)
 
     def _seat_landed(self) -> None:
         """Those whose KV has come from elsewhere decode from now on."""
@@ -169,6 +190,8 @@ class Planning(Seats):
     def _victims(self) -> dict[Sequence, None]:
         """Who may be preempted: not those into whose memory something is on its way."""
         parking = self.parking
+        if self.spill is not None and self.spill.outside:
+            return {one: None for one in self._running if one.leaf is not None}
         if parking is None or (parking.hierarchy.layers == 1 and not parking.restoring.gaps):
             return self._running
         gaps = parking.restoring.gaps
@@ -250,7 +273,15 @@ class Planning(Seats):
     def _welcome(self, until: Ns) -> None:
         """Newcomers who came by `until` join the queue."""
         while self._late and self._late[0][0] <= until:
+            if self._is_delayed(self._late[0][1]):
+                return
             self.waiting.append(self._late.popleft()[1])
+
+    def _is_delayed(self, sequence: Sequence) -> bool:
+        """Whether admission keeps `sequence` out of the queue, while others decode."""
+        if self.admission is None or not self.admission.may_delay or not self.batch.size:
+            return False
+        return self.admission.delays(sequence, self, self.env.now)
 
     def _schedule(self) -> None:
         """Carry out the scheduler's moves."""
@@ -299,7 +330,11 @@ class Planning(Seats):
                 self._bring_back(sequence)
                 self._stands = 1  # others may go on until it is here
                 return
-            self._admit(sequence)
+            self._admit(sequence, tokens)
+            if sequence.leaf is None:  # it is outside, and takes no room
+                sequence.begin(tokens)
+                self._chunks.append((sequence, tokens))
+                return
         tokens = sequence.within_reach(tokens)
         while not memory.extends(sequence, tokens):
             victims = self._victims()

@@ -4,9 +4,9 @@ What takes time is not here: `kvsim.sim.engine` lets it pass.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from kvsim.sim.batch import DecodeBatch
 from kvsim.sim.claiming import follow
@@ -18,6 +18,9 @@ from kvsim.sim.policy import SequenceView
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.sequence import Sequence
 from kvsim.units import Ns
+
+if TYPE_CHECKING:
+    from kvsim.sim.spilling import Spill
 
 FOREVER = 1 << 40
 """Steps that no batch takes."""
@@ -63,7 +66,7 @@ class Seats:
         self.max_context = max_context
         self.waiting: deque[Sequence] = deque()
         self._late: deque[tuple[Ns, Sequence]] = deque()
-        """Newcomers, since when, who came after the next step had been queued."""
+        """Newcomers, since when, who came after the next step had been queued or are delayed."""
         self.prefilling: list[Sequence] = []
         self._stuck: list[Sequence] = []
         """Admitted requests of which nothing can be computed before more of their KV has landed."""
@@ -78,6 +81,8 @@ class Seats:
         """Who has room here again, and whose KV is on its way back from the host's memory."""
         self.refuge: Refuge | None = None
         """Where the KV of those who are preempted goes; None: it is computed again."""
+        self.spill: Spill | None = None
+        """Where prompts go that find no room; None: they wait in the queue."""
         self.preempting = False
         self._running: dict[Sequence, None] = {}
         self._paused: dict[Sequence, None] = {}
@@ -101,7 +106,7 @@ class Seats:
     @property
     def waiting_requests(self) -> int:
         """Requests in the queue."""
-        return len(self.waiting) + len(self._late) + self.offered
+        return len(self.waiting) + len(self._late) + self.offered + len(self.outside)
 
     @property
     def running_requests(self) -> int:
@@ -112,6 +117,11 @@ class Seats:
     def now(self) -> Ns:
         """This instant."""
         return self.env.now
+
+    @property
+    def outside(self) -> Collection[Sequence]:
+        """Requests that have had their first token, and wait for room to go on."""
+        return () if self.spill is None else tuple(self.spill.waiting())
 
     @property
     def running(self) -> Mapping[Sequence, None]:
@@ -240,13 +250,16 @@ class Seats:
         if self._grown:
             self.memory.grow(self.batch.demand(1) - before)
 
-    def _admit(self, sequence: Sequence) -> None:
+    def _admit(self, sequence: Sequence, tokens: int) -> None:
+        """`sequence` leaves the queue; the step that comes computes `tokens` of it."""
         now = self.env.now
         if self.waiting[0] is sequence:
             self.waiting.popleft()
         else:
             self.waiting.remove(sequence)
-        if sequence.leaf is None:
+        if self.spill is not None and self.spill.must_take(sequence, tokens):
+            self.spill.begin(sequence)
+        elif sequence.leaf is None:
             self._lease(sequence, now)
         self._running[sequence] = None
         self.prefilling.append(sequence)
@@ -269,6 +282,8 @@ class Seats:
 
     def _release(self, sequence: Sequence, now: Ns) -> None:
         """`sequence` holds nothing any more; its full blocks stay for others."""
+        if self.spill is not None and self.spill.drop(sequence):
+            return
         self.memory.release(sequence, now)
         if self.memory.caching:
             self.recorder.kept(sequence, HBM, self.index, sequence.computed, now)

@@ -7,6 +7,7 @@ boundary after the last byte on. A copy moves what lies side by side of K or V o
 some time beside that of its bytes.
 """
 
+from collections.abc import Callable
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -41,27 +42,33 @@ class Swap:
     def shelter(self, sequence: Sequence) -> bool:
         """Begin to copy all that `sequence` holds, if there is room for it."""
         engine, memory = self.engine, self.engine.memory
-        size = memory.content(sequence.computed)
-        if self.used + size > self.capacity:
+        if self.used + memory.content(sequence.computed) > self.capacity:
             return False
+
+        def landed() -> None:
+            if engine.memory is not memory:
+                return  # the replica has failed meanwhile
+            engine.catch_up()
+            engine.let_go(sequence, self.fabric.clock.now)
+            engine.wait_outside(sequence)
+
+        self.copy_out(sequence, sequence.computed, landed)
+        return True
+
+    def copy_out(self, sequence: Sequence, tokens: int, then: Callable[[], None]) -> None:
+        """`tokens` of `sequence` flow to the host's memory; `then` is called when all is there."""
+        engine, now = self.engine, self.fabric.clock.now
+        size = engine.memory.content(tokens)
         self.used += size
-        now = self.fabric.clock.now
         row = engine.recorder.swapped(
             sequence, self.place, engine.index, "swap_out", size, self.out, now
         )
 
         def landed() -> None:
-            at = self.fabric.clock.now
-            engine.recorder.landed(row, flow.began, at)
-            if engine.memory is not memory:
-                return  # the replica has failed meanwhile
-            engine.catch_up()
-            engine.let_go(sequence, at)
-            engine.wait_outside(sequence)
+            engine.recorder.landed(row, flow.began, self.fabric.clock.now)
+            then()
 
-        ceiling = self._ceiling(size, sequence.computed, self.out)
-        flow = self.fabric.send(size, self.out, landed, LOAD, ceiling)
-        return True
+        flow = self.fabric.send(size, self.out, landed, LOAD, self._ceiling(size, tokens, self.out))
 
     def bring_back(self, sequence: Sequence) -> None:
         """`sequence`, for which there is room, gets it; what HBM lacks of it flows."""

@@ -40,6 +40,8 @@ class Work(NamedTuple):
     """Tokens of full contexts that the attention kernel has read for another decode already."""
     spread: int = 0
     """Standard deviation of the decodes' contexts times their number, in tokens."""
+    idle: int = 0
+    """Tokens stored of requests that take none in this step, where step times ask for it."""
 
 
 class Pace(NamedTuple):
@@ -75,6 +77,8 @@ class StepTime(ABC):
     """HBM bytes/s of the replica, all its GPUs together."""
     classes: tuple[Attention, ...]
     """Attention classes of the model on one rank; a step's contexts are counted for each."""
+    counts_idle: bool = False
+    """Whether it wants to know `Work.idle`."""
     projects: bool = True
     """Whether it knows how long making K and V of hidden states takes."""
 

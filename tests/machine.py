@@ -43,6 +43,7 @@ from kvsim.sim.policy import (
 from kvsim.sim.recorder import Recorder
 from kvsim.sim.returning import Returning
 from kvsim.sim.simulation import Simulation
+from kvsim.sim.spilling import Spill
 from kvsim.sim.swapping import Swap
 from kvsim.sim.tier import Reach, Tier
 from kvsim.sim.timing import FRACTION, Pace, StepTime, Work
@@ -262,12 +263,16 @@ class Machine:
             if cluster.migration is not None:
                 engine.refuge = Emigration(engine, cluster.migration)
             elif self.preemption.fate == "swap":
-                up, down = (
-                    (self.fabric.links.setdefault(name, Link(name, self.wire, self.wire_latency)),)
-                    for name in (f"swap up {engine.index}", f"swap down {engine.index}")
-                )
-                space = self.preemption.space
-                engine.refuge = Swap(engine, self.fabric, engine.index, space, down, up)
+                engine.refuge = self._swap(engine, self.preemption.space)
+            elif outside := self.allocation.claim(Store(BLOCK, TENSOR, self.state)).outside:
+                engine.spill = Spill(engine, self._swap(engine, outside), self.allocation)
+
+    def _swap(self, engine: Engine, space: int) -> Swap:
+        up, down = (
+            (self.fabric.links.setdefault(name, Link(name, self.wire, self.wire_latency)),)
+            for name in (f"swap up {engine.index}", f"swap down {engine.index}")
+        )
+        return Swap(engine, self.fabric, engine.index, space, down, up)
 
     def _arm(self, cluster: Cluster, at: Ns, engine: Engine, what: str) -> None:
         does = {

@@ -11,6 +11,7 @@ from machine import BLOCK, TENSOR, Affine, Below, Machine
 from kvsim.policies import answers
 from kvsim.policies.allocation.block_groups import BlockGroups
 from kvsim.policies.allocation.paged import Paged
+from kvsim.policies.allocation.per_layer import PerLayer
 from kvsim.policies.allocation.reserve_max import ReserveMax
 from kvsim.policies.allocation.reserve_oracle import ReserveOracle
 from kvsim.policies.allocation.reserve_pow2 import ReservePow2
@@ -67,7 +68,7 @@ def admissions(draw: st.DrawFn) -> Admission | None:
     if name is None:
         return None
     waiting, ttft = draw(st.integers(1, 4)), draw(st.integers(5, 20)) * MS
-    return _made("admission", name, waiting=waiting, ttft=ttft)
+    return _made("admission", name, waiting=waiting, ttft=ttft, tpot=ttft)
 
 
 def _made(question: str, name: str, **small: int) -> Any:
@@ -182,6 +183,8 @@ def machines(draw: st.DrawFn) -> Callable[[bool], Machine]:
         tiers, preemption, longest = (), Recompute(), draw(st.sampled_from([256, 400]))
     elif claim.slots:
         tiers, roles, preemption, caching, state = (), (), Recompute(), False, 20
+    elif claim.outside:
+        tiers, roles, preemption = (), (), Recompute()
     elif claim.block != BLOCK:
         tiers = ()
     return lambda step_by_step: Machine(
@@ -202,7 +205,7 @@ PREEMPTIONS = (
 """A token is a byte: 300 bytes of the host's memory hold one request or none."""
 ALLOCATIONS = (
     *[Paged()] * 8, ReserveMax(), ReservePow2(), ReserveOracle(), BlockGroups(3), BlockGroups(8),
-    VirtualMemory(), StateSlots(4), StateSlots(9),
+    VirtualMemory(), StateSlots(4), StateSlots(9), PerLayer(300), PerLayer(5000),
 )  # fmt: skip
 CASTINGS = (
     None, Pressure(20, 0.3, 10 * MS, 5 * MS), Pressure(1, 0.1, 20 * MS),

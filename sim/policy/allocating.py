@@ -3,6 +3,8 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar, NamedTuple
 
+from kvsim.units import Ns
+
 
 class Store(NamedTuple):
     """What an answer may know of a replica's KV memory."""
@@ -13,6 +15,8 @@ class Store(NamedTuple):
     """Bytes of a token in the widest K or V tensor that one GPU keeps of a layer."""
     state: int
     """Bytes that recurrent layers keep of a request, however long it is."""
+    host: int = 0
+    """Bytes of the replica's share of the host's DRAM."""
 
 
 class Claim(NamedTuple):
@@ -24,6 +28,9 @@ class Claim(NamedTuple):
     """Blocks that a request claims at a time, side by side."""
     slots: int = 0
     """Requests for whose recurrent state room is set aside; 0: it is claimed as blocks are."""
+    outside: int = 0
+    """Bytes of the host's DRAM into which prompts go, layer by layer as they are computed, that
+    find no room in HBM; they come back when they do. Nobody shares anything then."""
     whole: bool = False
     """All that a request may need is claimed at admission, as one piece, which nobody shares."""
 
@@ -37,6 +44,12 @@ class Allocation(ABC):
     @abstractmethod
     def claim(self, store: Store) -> Claim:
         """Asked once, before the run."""
+
+    def spills(self, copy: Ns, compute: Ns) -> bool:
+        """Whether a prompt that finds no room is computed in `compute`, and its KV copied to the
+        host's memory in `copy`, instead of waiting; asked of claims that have something outside."""
+        del copy, compute
+        return True
 
     def reserve(self, prompt: int, longest: int, answer: int | None) -> int:
         """Tokens that a request's piece has room for; asked at each admission, of whole claims.

@@ -194,6 +194,10 @@ class EngineView(Protocol):
         ...
 
     @property
+    def outside(self) -> Collection[SequenceView]:
+        """Requests that have had their first token, and wait for room to go on."""
+
+    @property
     def suspended(self) -> Collection[SequenceView]:
         """Those of them that take no tokens for now."""
         ...

@@ -17,7 +17,7 @@ def test_every_preset_serves_the_scenario_it_is_made_for(name) -> None:
     found = preset(name)
     assert found.source
     changes = [f"policies.preset={name}", f"workload.{FEW[found.scenario]}"]
-    if found.policies.get("allocation") not in ("reserve_max", "virtual_memory"):
+    if found.policies.get("allocation") not in ("per_layer", "reserve_max", "virtual_memory"):
         changes.append("cluster.tiers.dram.capacity=64 GiB")
     scenario = load(found.scenario, changes)
     assert scenario.policies.preset == name

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from kvsim.errors import InputError
+from kvsim.hardware import host
 from kvsim.models import Model
 from kvsim.models.layout import GROWING, ceil_div
 from kvsim.scenario.choices import answer, name_of
@@ -23,6 +24,7 @@ def allocation(scenario: Scenario) -> Allocation:
 def claimed(scenario: Scenario, model: Model, pool: Pool) -> Claim:
     """What the memory of a replica of `pool` is handed out in."""
     bits, tensor = WIDTHS[scenario.precision.kv], pool.parallel.tensor
+    node = scenario.cluster.node
     widest = max(
         (
             ceil_div(layer.kv_heads, tensor) * max(layer.key_width, layer.value_width)
@@ -35,11 +37,12 @@ def claimed(scenario: Scenario, model: Model, pool: Pool) -> Claim:
         block=scenario.cluster.memory.block_tokens,
         tensor=widest * bits // 8,
         state=model.layout.state_bytes(bits),
+        host=int(host(node.host).memory * pool.parallel.gpus / node.gpus),
     )
     made = allocation(scenario)
-    for field in ("blocks", "slots", "page"):
-        if getattr(made, field, 1) < 1:
-            found = getattr(made, field)
+    for field in ("blocks", "slots", "page", "capacity"):
+        found = getattr(made, field, None)
+        if found is not None and found < 1:
             raise InputError(f"policies.allocation: {field} is {found}; write 1 at least.")
     return made.claim(store)
 
@@ -56,9 +59,18 @@ def agree(scenario: Scenario, model: Model, parts: "tuple[Replica, ...]", longes
             "choose paged."
         )
     if claim.whole:
-        _whole_pieces(scenario, model)
+        _alone(scenario, "claims all that a request may need at once")
+        _no_states(scenario, model)
         for part in parts:
             _fit(scenario, part, longest)
+    if claim.outside:
+        _alone(scenario, "keeps layers of requests in the host's memory")
+        if any(part.pool.role != "unified" for part in parts):
+            raise InputError(
+                f"policies.allocation: under {name_of(scenario.policies.allocation)} prompts wait "
+                "for room where they have been computed; give cluster.pools the role unified, or "
+                "choose paged."
+            )
     if claim.slots:
         _slots(scenario, model, parts, claim.slots)
     if claim.block != scenario.cluster.memory.block_tokens and scenario.cluster.tiers != Tiers():
@@ -69,30 +81,34 @@ def agree(scenario: Scenario, model: Model, parts: "tuple[Replica, ...]", longes
         )
 
 
-def _whole_pieces(scenario: Scenario, model: Model) -> None:
-    """A piece is claimed once, is outgrown by nobody, and is of one request alone."""
+def _alone(scenario: Scenario, why: str) -> None:
+    """KV of requests is neither shared nor anywhere but where their allocation says."""
     policies = scenario.policies
     name = f"policies.allocation: {name_of(policies.allocation)}"
     fate = answer("preemption", policies.preemption).fate
     if fate != "recompute":
         raise InputError(
-            f"{name} claims all that a request may need at once, so nobody runs out and is moved "
-            f"elsewhere; policies.preemption {fate} goes with paged, recompute with both."
+            f"{name} {why}, so nobody who runs out is moved elsewhere; policies.preemption {fate} "
+            "goes with paged, recompute with both."
         )
     if scenario.cluster.tiers != Tiers():
         raise InputError(
-            f"{name} gives each request a piece of its own, so nothing is kept for others and "
-            "cluster.tiers would stay empty; leave them out, or choose paged."
+            f"{name} {why}, so nothing is kept for others and cluster.tiers would stay empty; "
+            "leave them out, or choose paged."
         )
     if policies.residency not in ("hbm", {"hbm": None}, {"hbm": {}}):
         raise InputError(
-            f"{name} needs one piece of memory, and policies.residency divides KV; choose hbm, or "
-            "paged."
+            f"{name} {why}, and policies.residency divides KV too; choose hbm, or paged."
         )
+
+
+def _no_states(scenario: Scenario, model: Model) -> None:
+    """A piece is claimed to grow in."""
     if model.layout.state_bytes(16):
         raise InputError(
-            f"{name} reserves room to grow, and {model.name} has recurrent layers, whose state "
-            "does not; choose state_slots, or paged."
+            f"policies.allocation: {name_of(scenario.policies.allocation)} reserves room to grow, "
+            f"and {model.name} has recurrent layers, whose state does not; choose state_slots, or "
+            "paged."
         )
 
 

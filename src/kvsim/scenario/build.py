@@ -161,7 +161,7 @@ def replica(
     home = residence(scenario, place)
     room = capacity(scenario, pool, kind, device, profile, tokens, home)
     if home is not None:
-        inside = max(room.left * room.gpus, 0) // place.token if room.inside else 0
+        inside = room.hbm // place.token
         step_time = Residing(step_time, home, place, inside)
     return Replica(pool, device, step_time, room)
 

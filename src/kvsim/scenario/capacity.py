@@ -93,7 +93,7 @@ class Capacity:
     block_tokens: int
     block_bytes: int
     blocks: int | None = None
-    """As the user gave them; computed from what is left if not."""
+    """Those in HBM as the user gave them; computed from what is left if not."""
     elsewhere: int = 0
     """Bytes of KV that are kept outside HBM while requests run, by a worker that attends."""
     inside: bool = True
@@ -105,11 +105,18 @@ class Capacity:
         return self.usable - self.weights - self.activations - self.context - self.graphs
 
     @property
-    def bytes(self) -> int:
-        """Bytes of KV that fit into the replica."""
+    def hbm(self) -> int:
+        """Bytes of KV that fit into the HBM of the replica."""
+        if not self.inside:
+            return 0
         if self.blocks is not None:
             return self.blocks * self.block_bytes
-        total = (self.left * self.gpus if self.inside else 0) + self.elsewhere
+        return max(self.left * self.gpus, 0)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of KV that fit into the replica."""
+        total = self.hbm + self.elsewhere
         return total - total % self.block_bytes if self.block_bytes else total
 
     @property
@@ -157,7 +164,7 @@ def capacity(
     blocks = pool.blocks if pool.blocks is not None else memory.blocks
     if blocks is not None:
         given = replace(made, blocks=blocks * memory.block_tokens // whole.claim.block)
-        if weights + given.bytes > made.reported * made.gpus:
+        if weights + given.hbm > made.reported * made.gpus:
             raise InputError(_blocks_do_not_fit(scenario, gpu, given, blocks))
         return given
     wanted = max(block_bytes, whole.state_bytes) if made.inside else 0
@@ -167,7 +174,7 @@ def capacity(
 
 
 def _blocks_do_not_fit(scenario: Scenario, gpu: GPU, given: Capacity, blocks: int) -> str:
-    over = given.weights + given.bytes / given.gpus - given.reported
+    over = given.weights + given.hbm / given.gpus - given.reported
     return (
         f"cluster.memory.blocks: {blocks} blocks beside the weights of {scenario.model} need "
         f"{(given.reported + over) / GB:.1f} GB of each GPU; {gpu.name} has "

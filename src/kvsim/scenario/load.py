@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from kvsim.errors import InputError, perhaps
 from kvsim.scenario.faults import sentences
-from kvsim.scenario.presets import complete
+from kvsim.scenario.presets import completed
 from kvsim.scenario.schema import Scenario
 from kvsim.sim.recorder import TIERS
 
@@ -60,7 +60,6 @@ def load(
     for change in changes:
         apply(document, change)
     _locate(document, path.parent)
-    complete(document)
     return parse(document, str(path))
 
 
@@ -146,7 +145,7 @@ def _locate(document: dict[str, Any], folder: Path) -> None:
 def parse(document: Mapping[str, Any], source: str) -> Scenario:
     """A checked Scenario. Raises InputError that names every wrong path."""
     try:
-        return Scenario.model_validate(document)
+        return Scenario.model_validate(completed(document))
     except ValidationError as error:
         raise InputError(f"{source}: " + "\n".join(sentences(error))) from None
 

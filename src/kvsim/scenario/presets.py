@@ -1,5 +1,6 @@
 """Published systems by name: what each answers to several questions at once."""
 
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -40,9 +41,10 @@ def preset(name: str) -> Preset:
     return Preset(name, found["title"], found["source"], note, found["policies"], made_for)
 
 
-def complete(document: dict[str, Any]) -> None:
-    """Let the preset that a scenario names answer what the scenario leaves open."""
+def completed(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A scenario in which the preset that it names answers what it leaves open."""
     policies = document.get("policies")
     name = policies.get("preset") if isinstance(policies, dict) else None
-    if isinstance(name, str):
-        document["policies"] = preset(name).policies | document["policies"]
+    if not isinstance(policies, dict) or not isinstance(name, str):
+        return document
+    return {**document, "policies": preset(name).policies | policies}
