@@ -39,7 +39,7 @@ class KVMemory:
         group: int = 1,
         claims: Claims | None = None,
     ) -> None:
-        self.capacity = capacity
+        self.capacity = self._shared = capacity
         """Bytes that may be taken: what is set aside for those who are not here is not in them."""
         self.block_tokens = block_tokens
         self.block_bytes = block_bytes
@@ -133,8 +133,8 @@ class KVMemory:
         if longest is not None and tokens > longest:
             return f"{tokens} tokens are more than max_model_len {longest}"
         wanted = self.bytes(tokens - 1)
-        if wanted > self.capacity:
-            return f"its KV of {wanted} bytes is more than the replica's {self.capacity}"
+        if wanted > self._shared:  # not what others have got of what was set aside
+            return f"its KV of {wanted} bytes is more than the replica's {self._shared}"
         return None if self.claims is None else self.claims.refusal(request)
 
     def cached(self, sequence: Sequence) -> int:

@@ -132,6 +132,14 @@ def test_blocks_that_are_given_are_the_scenarios() -> None:
     assert part.capacity.tokens == 3 * 4096  # of 16,000
 
 
+def test_a_slot_that_another_has_is_no_room_for_a_text() -> None:
+    """256 bytes less four slots of 20 are 11 blocks; with the first one's slot they are 12."""
+    machine = Machine(blocks=16, allocation=StateSlots(4), state=20, caching=False)
+    machine.send(prompt=10, output=50)
+    machine.send(prompt=180, output=12, at="35 ms")
+    assert machine.run().status == ["finished", "rejected"]
+
+
 def test_slots_are_as_many_as_requests_and_their_room_is_nobody_elses() -> None:
     """160 bytes: two slots of 40, and five blocks for what grows. A request takes two blocks."""
     machine = Machine(blocks=10, allocation=StateSlots(2), state=40, caching=False)
