@@ -103,7 +103,7 @@ class Operators(ABC):
             return whole
         before = self.prefill(attention, history)
         alone, share = whole.floor + whole.alone - before.alone, whole.share - before.share
-        return whole._replace(alone=alone, share=max(share, 0.0))
+        return Prefill(whole.floor, alone, max(share, 0.0), whole.extrapolated)
 
     @abstractmethod
     def all_reduce(self, size: int, gpus: int) -> Timed:

@@ -21,6 +21,10 @@ class Attention:
     latent: int = 0
     """Of a `latent` class's `key_width`, the elements that its values are read out of."""
 
+    def __hash__(self) -> int:
+        """Of what tells classes of one model apart; look-ups ask for it all the time."""
+        return hash((self.kind, self.layers, self.query_heads, self.window))
+
     def read_bytes(self, bits: int = 16) -> int:
         """KV bytes read for one stored token by all layers of the class."""
         return in_bytes(self.layers * self.kv_heads * (self.key_width + self.value_width), bits)

@@ -131,7 +131,7 @@ class Facts:
 
 def _columns(rows: "array[int]", names: tuple[str, ...]) -> "dict[str, Ints]":
     """Flat rows as columns by name."""
-    table = np.array(rows, dtype=np.int64).reshape(-1, len(names))
+    table = np.frombuffer(rows, dtype=np.int64).reshape(-1, len(names))
     return {name: table[:, index] for index, name in enumerate(names)}
 
 

@@ -1,5 +1,6 @@
 """One run from the first arrival to the last token."""
 
+import gc
 import math
 import time
 from collections.abc import Callable
@@ -12,6 +13,8 @@ from kvsim.sim.livelock import LivelockError
 from kvsim.sim.recorder import Recorder
 from kvsim.units import Ns
 
+GARBAGE = 100_000
+"""Objects made between two searches for cycles among the youngest."""
 EVENTS_PER_LOOK = 4096
 """Events between two looks at the wall clock: some 20 ms."""
 
@@ -41,6 +44,8 @@ class Simulation:
         """
         step, env = self.env.step, self.env
         started = time.perf_counter()
+        threshold = gc.get_threshold()
+        gc.set_threshold(GARBAGE)  # a run makes many objects and few cycles
         try:
             while self.partial is None:
                 for _ in range(EVENTS_PER_LOOK):
@@ -55,6 +60,8 @@ class Simulation:
                     self.partial = f"stopped after {max_wall:g} s"
         except EmptySchedule:
             pass
+        finally:
+            gc.set_threshold(*threshold)
         self.wall_s = time.perf_counter() - started
         self._close()
 

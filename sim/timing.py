@@ -62,7 +62,8 @@ class Pace(NamedTuple):
         if ahead >= 0:
             if gain >= 0:
                 return self
-            return self._replace(steps=min(self.steps, ahead // -gain + 1))
+            steps = min(self.steps, ahead // -gain + 1)
+            return Pace(self.first, self.growth, steps, self.extrapolated)
         steps = self.steps if gain <= 0 else min(self.steps, (-ahead - 1) // gain + 1)
         return Pace(first, growth, steps, self.extrapolated)
 
