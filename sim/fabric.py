@@ -126,13 +126,13 @@ class Fabric:
         """The first byte is there: it flows, or waits for places."""
         self._book()
         self._queue.append(flow)
-        self._admit()
-        self._share({})
+        self._share(self._admit(), {})
 
-    def _admit(self) -> None:
-        """Let those that wait flow, the higher rank and the earlier first."""
+    def _admit(self) -> list[Link]:
+        """Let those that wait flow, the higher rank and the earlier first; the links they take."""
+        taken: list[Link] = []
         if not self._queue:
-            return
+            return taken
         waiting = []
         for flow in sorted(self._queue, key=lambda flow: flow.rank):
             if all(link.is_free for link in flow.path):
@@ -140,9 +140,11 @@ class Fabric:
                 flow.began = self._booked
                 for link in flow.path:
                     link.flows[flow] = None
+                taken += flow.path
             else:
                 waiting.append(flow)
         self._queue = waiting
+        return taken
 
     def _book(self) -> None:
         """Progress up to now, at the rates that held."""
@@ -156,17 +158,16 @@ class Fabric:
         for link in {link: None for flow in self._flows for link in flow.path}:
             link.busy += passed
 
-    def _share(self, touched: dict[Link, None]) -> None:
-        """New rates for all flows, and an alarm for the first to land.
-
-        `touched` are the links that flows have left.
-        """
-        before = [flow.rate for flow in self._flows]
-        loads = [flow for flow in self._flows if flow.rank == LOAD]
+    def _share(self, taken: list[Link], left: dict[Link, None]) -> None:
+        """New rates after flows have `taken` links and `left` others, and an alarm for the first
+        to land."""
+        flows = _reached([*taken, *left])
+        before = [flow.rate for flow in flows]
+        loads = [flow for flow in flows if flow.rank == LOAD]
         if loads:
             _fill(loads)
-        if len(loads) < len(self._flows):
-            _fill([flow for flow in self._flows if flow.rank == STORE])
+        if len(loads) < len(flows):
+            _fill([flow for flow in flows if flow.rank == STORE])
         now = self.clock.now
         nearest = min(
             [flow.left / flow.rate for flow in self._flows if flow.rate > 0], default=None
@@ -177,10 +178,10 @@ class Fabric:
                 self._alarm.callbacks = []
             self._alarm = None if at is None else ring(self.clock, at, LANDED, self._land)
             self._due = at
-        for flow, rate in zip(self._flows, before, strict=True):
+        for flow, rate in zip(flows, before, strict=True):
             if flow.rate != rate:
-                touched.update(dict.fromkeys(flow.path))
-        for changed in {changed: None for link in touched for changed in link.on_change}:
+                left.update(dict.fromkeys(flow.path))
+        for changed in {changed: None for link in left for changed in link.on_change}:
             changed()
 
     def _land(self) -> None:
@@ -199,13 +200,29 @@ class Fabric:
                 del link.flows[flow]
                 link.bytes += flow.size
                 link.delay += max(0, now - flow.started - expected)
-        self._admit()
-        self._share({link: None for flow in done for link in flow.path})
+        self._share(self._admit(), {link: None for flow in done for link in flow.path})
         for flow in done:
             flow.landed()
 
 
 HALF_NS = 0.5
+
+
+def _reached(links: list[Link]) -> list[Flow]:
+    """Flows over `links`, those that share a link with them, and so on: nobody else's rate can
+    depend on them."""
+    flows: dict[Flow, None] = {}
+    reached = dict.fromkeys(links)
+    todo = list(reached)
+    while todo:
+        for flow in todo.pop().flows:
+            if flow not in flows:
+                flows[flow] = None
+                for link in flow.path:
+                    if link not in reached:
+                        reached[link] = None
+                        todo.append(link)
+    return list(flows)
 
 
 def _fill(flows: list[Flow]) -> None:
