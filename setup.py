@@ -9,7 +9,7 @@ import os
 from setuptools import setup
 
 SIM = """
-    batch carrier claiming cluster demotion engine fabric hierarchy lifecycle lifetime
+    batch bound carrier claiming cluster demotion engine fabric hierarchy lifecycle lifetime
     looking_ahead memory parking planning prefix recorder restoring rounds seats sequence span
     storing tier timing tokens
 """

@@ -19,9 +19,9 @@ leaves the most (Carlisle and Lloyd, On the k-coloring of intervals, 1995).
 
 from dataclasses import dataclass
 from heapq import heappop, heappush
-from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kvsim.sim.labels import Labels
 from kvsim.sim.metrics import Facts
@@ -29,11 +29,7 @@ from kvsim.sim.policy import Eviction
 from kvsim.sim.prefix import PrefixTree
 from kvsim.sim.recorder import KEPT, LOOKUP
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Ints = NDArray[np.int64]
-
+Ints = NDArray[np.int64]
 HBM = 0
 """Its place among the tiers."""
 
