@@ -29,6 +29,9 @@ class Link:
     places: int | None = None
     """Transfers at a time; None for any number. Others wait, loads and the earlier first."""
     flows: "dict[Flow, None]" = field(default_factory=dict, init=False, repr=False)
+    asked: float = field(default_factory=float, init=False, repr=False)
+    """Bytes per second that its flows could do if they had it to themselves. No more than its
+    bandwidth: it is in nobody's way."""
     on_change: "dict[Callable[[], None], None]" = field(
         default_factory=dict, init=False, repr=False
     )
@@ -55,8 +58,8 @@ class Flow:
     size: int
     rank: int
     landed: Callable[[], None]
-    ceiling: float
-    """Bytes per second it can do alone, whatever the links could."""
+    most: float
+    """Bytes per second it does alone."""
     started: Ns
     left: float
     """Bytes that have not landed, as of the fabric's last event."""
@@ -102,7 +105,8 @@ class Fabric:
         `sent`: bytes that have been moved while they were being made.
         """
         now = self.clock.now
-        flow = Flow(path, size, rank, landed, ceiling, now, size - sent)
+        most = min(ceiling, min([link.bandwidth for link in path]))
+        flow = Flow(path, size, rank, landed, most, now, size - sent)
         latency = 0 if goes_on else sum(link.latency for link in path)
         if latency:
             ring(self.clock, now + latency, LANDED, lambda: self._enter(flow))
@@ -126,13 +130,13 @@ class Fabric:
         """The first byte is there: it flows, or waits for places."""
         self._book()
         self._queue.append(flow)
-        self._share(self._admit(), {})
+        self._share(self._admit(), [], {})
 
-    def _admit(self) -> list[Link]:
-        """Let those that wait flow, the higher rank and the earlier first; the links they take."""
-        taken: list[Link] = []
+    def _admit(self) -> list[Flow]:
+        """Let those that wait flow, the higher rank and the earlier first; who does now."""
+        admitted: list[Flow] = []
         if not self._queue:
-            return taken
+            return admitted
         waiting = []
         for flow in sorted(self._queue, key=lambda flow: flow.rank):
             if all(link.is_free for link in flow.path):
@@ -140,11 +144,12 @@ class Fabric:
                 flow.began = self._booked
                 for link in flow.path:
                     link.flows[flow] = None
-                taken += flow.path
+                    link.asked += flow.most
+                admitted.append(flow)
             else:
                 waiting.append(flow)
         self._queue = waiting
-        return taken
+        return admitted
 
     def _book(self) -> None:
         """Progress up to now, at the rates that held."""
@@ -158,10 +163,10 @@ class Fabric:
         for link in {link: None for flow in self._flows for link in flow.path}:
             link.busy += passed
 
-    def _share(self, taken: list[Link], left: dict[Link, None]) -> None:
-        """New rates after flows have `taken` links and `left` others, and an alarm for the first
-        to land."""
-        flows = _reached([*taken, *left])
+    def _share(self, came: list[Flow], freed: list[Link], left: dict[Link, None]) -> None:
+        """New rates after flows have come, and some have `left` links of which a few, `freed`,
+        were in somebody's way; and an alarm for the first to land."""
+        flows = _reached(came, freed)
         before = [flow.rate for flow in flows]
         loads = [flow for flow in flows if flow.rank == LOAD]
         if loads:
@@ -192,15 +197,18 @@ class Fabric:
             flow for flow in self._flows if flow.left <= max(DUST, flow.rate * HALF_NS / SECOND)
         ]
         now = self.clock.now
+        left = {link: None for flow in done for link in flow.path}
+        freed = [link for link in left if link.asked > link.bandwidth]
         for flow in done:
             del self._flows[flow]
-            alone = min(flow.ceiling, min(link.bandwidth for link in flow.path))
-            expected = sum(link.latency for link in flow.path) + ceil(flow.size / alone * SECOND)
+            alone = ceil(flow.size / flow.most * SECOND)
+            expected = sum(link.latency for link in flow.path) + alone
             for link in flow.path:
                 del link.flows[flow]
+                link.asked = link.asked - flow.most if link.flows else 0.0
                 link.bytes += flow.size
                 link.delay += max(0, now - flow.started - expected)
-        self._share(self._admit(), {link: None for flow in done for link in flow.path})
+        self._share(self._admit(), freed, left)
         for flow in done:
             flow.landed()
 
@@ -208,21 +216,23 @@ class Fabric:
 HALF_NS = 0.5
 
 
-def _reached(links: list[Link]) -> list[Flow]:
-    """Flows over `links`, those that share a link with them, and so on: nobody else's rate can
-    depend on them."""
-    flows: dict[Flow, None] = {}
-    reached = dict.fromkeys(links)
-    todo = list(reached)
-    while todo:
-        for flow in todo.pop().flows:
-            if flow not in flows:
-                flows[flow] = None
-                for link in flow.path:
-                    if link not in reached:
-                        reached[link] = None
-                        todo.append(link)
-    return list(flows)
+def _reached(came: list[Flow], freed: list[Link]) -> list[Flow]:
+    """Flows that came and flows over links that were `freed`, those that share a link with them
+    which is in somebody's way, and so on: nobody else's rate can depend on them."""
+    flows = dict.fromkeys(came)
+    reached = dict.fromkeys(freed)
+    todo = list(freed)
+    fresh = came
+    while True:
+        for flow in fresh:
+            for link in flow.path:
+                if link.asked > link.bandwidth and link not in reached:
+                    reached[link] = None
+                    todo.append(link)
+        if not todo:
+            return list(flows)
+        fresh = [flow for flow in todo.pop().flows if flow not in flows]
+        flows.update(dict.fromkeys(fresh))
 
 
 def _fill(flows: list[Flow]) -> None:
@@ -230,15 +240,19 @@ def _fill(flows: list[Flow]) -> None:
     room: dict[Link, float] = {}
     wanted: dict[Link, float] = {}
     for flow in flows:
-        for link in flow.path:
+        rate = flow.most
+        tight = [link for link in flow.path if link.asked > link.bandwidth]
+        for link in tight:
             if link not in room:
                 taken = 0.0
                 if flow.rank != LOAD:
                     taken = sum([other.rate for other in link.flows if other.rank < flow.rank])
                 room[link] = max(0.0, link.bandwidth - taken)
-        flow.rate = min(flow.ceiling, min([room[link] for link in flow.path]))
-        for link in flow.path:
-            wanted[link] = wanted.get(link, 0.0) + flow.rate
+                wanted[link] = 0.0
+            rate = min(rate, room[link])
+        flow.rate = rate
+        for link in tight:
+            wanted[link] += rate
     crowded = {link for link, rate in wanted.items() if rate > room[link]}
     if crowded:  # links with room for all that their flows could do elsewhere divide nothing
         _divide([flow for flow in flows if not crowded.isdisjoint(flow.path)], crowded, room)
