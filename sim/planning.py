@@ -103,14 +103,6 @@ class Planning(Seats):
             self.waiting.pop()
         return reason
 
-    def fits(self, sequence: SequenceView, tokens: int) -> bool:
-        """Whether a waiting request can be admitted with its first `tokens` stored."""
-        assert isinstance(sequence, Sequence)
-        if self.spill is None or sequence.leaf is not None:
-            return super().fits(sequence, tokens)
-        is_inside = not self.spill.outside and super().fits(sequence, tokens)
-        return is_inside or self.spill.takes(sequence, tokens)
-
     def _plan(self) -> None:
         """Make room for the next token of every decode, then carry out the scheduler's moves."""
         self.preempting = self._held = self._stalled = False

@@ -175,6 +175,8 @@ class Seats:
         assert isinstance(sequence, Sequence)
         if sequence.leaf is not None:
             return self.memory.extends(sequence, tokens)
+        if self.spill is not None:
+            return self.spill.fits(sequence, tokens)
         return self.memory.fits(sequence, tokens + (sequence.computed if sequence.swapped else 0))
 
     @property

@@ -45,10 +45,16 @@ class Spill:
         fits = self.swap.used + size <= self.swap.capacity
         return fits and self.allocation.spills(copy, self.replica.prefill_time(tokens))
 
+    def fits(self, sequence: Sequence, tokens: int) -> bool:
+        """Whether the next `tokens` of a waiting `sequence` can be computed, here or outside."""
+        return self._stays(sequence, tokens) or self.takes(sequence, tokens)
+
     def must_take(self, sequence: Sequence, tokens: int) -> bool:
         """Whether it goes, as HBM has no room for it or others went before it."""
-        is_inside = not self.outside and self.replica.memory.fits(sequence, tokens)
-        return not is_inside and self.takes(sequence, tokens)
+        return not self._stays(sequence, tokens) and self.takes(sequence, tokens)
+
+    def _stays(self, sequence: Sequence, tokens: int) -> bool:
+        return not self.outside and self.replica.memory.fits(sequence, tokens)
 
     def begin(self, sequence: Sequence) -> None:
         """A step begins that computes the prompt of `sequence`: its KV follows each layer down."""
