@@ -34,6 +34,8 @@ class Spill:
         self.swap = swap
         self.allocation = allocation
         self.outside: dict[Sequence, Spilled] = {}
+        self._flying = 0
+        """Bytes on their way down."""
 
     def takes(self, sequence: Sequence, tokens: int) -> bool:
         """Whether a prompt can go, of which a step computes the next `tokens`: all, then."""
@@ -60,9 +62,11 @@ class Spill:
         """A step begins that computes the prompt of `sequence`: its KV follows each layer down."""
         size = self.replica.memory.content(sequence.target)
         self.outside[sequence] = spilled = Spilled(size)
+        self._flying += size
 
         def landed() -> None:
             spilled.has_landed = True
+            self._flying -= size
             if self.outside.get(sequence) is spilled:
                 self.replica.poke()
             else:
@@ -93,6 +97,6 @@ class Spill:
         return spilled is not None
 
     def lose(self) -> None:
-        """The replica has failed."""
-        for sequence in tuple(self.outside):
-            self.drop(sequence)
+        """The replica has failed: nobody comes back, and who is on the way does not."""
+        self.outside.clear()
+        self.swap.used = self._flying

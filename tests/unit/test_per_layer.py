@@ -69,6 +69,16 @@ def test_one_that_needs_no_second_token_does_not_wait() -> None:
     assert outcome.simulation.cluster.engines[0].spill.swap.used == 0  # type: ignore[union-attr]
 
 
+def test_a_replica_that_fails_on_the_way_back_has_its_dram_again() -> None:
+    """At 302 ms the second is on its way. It begins again, and a third needs all of the DRAM."""
+    incidents = ((302 * MS, 0, "fail"), (310 * MS, 0, "recover"))
+    machine = crowded(PerLayer(128), wire=2e4, incidents=incidents)
+    machine.send(120, 2, at="305 ms")
+    outcome = machine.run()
+    assert outcome.ms("first_token")[2] == 320
+    assert outcome.simulation.cluster.engines[0].spill.swap.used == 0  # type: ignore[union-attr]
+
+
 def test_a_replica_that_fails_loses_who_is_outside() -> None:
     """At 60 ms one has had six tokens, the other one; both are computed again at 100."""
     machine = crowded(PerLayer(1000), incidents=((55 * MS, 0, "fail"), (100 * MS, 0, "recover")))
